@@ -1,0 +1,20 @@
+/** The console of TRADER V3. Rooms: protocol → model → feed → ui → features → app; imports go left only. */
+import { createRoot } from "react-dom/client";
+import { startFeed } from "../feed/feed";
+import { StoreContext } from "../feed/hooks";
+import { onNextFrame } from "../feed/schedule";
+import { createStore } from "../feed/store";
+import { restoreTheme } from "../ui/theme";
+import { App } from "./App";
+import "../styles/index.css";
+
+restoreTheme();
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+const store = createStore(onNextFrame);
+startFeed(store, window.location);
+createRoot(root).render(
+  <StoreContext value={store}>
+    <App />
+  </StoreContext>,
+);

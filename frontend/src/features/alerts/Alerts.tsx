@@ -1,0 +1,33 @@
+import type { ReactNode } from "react";
+import { useConsole } from "../../feed/hooks";
+import { Panel } from "../../ui/Panel";
+import { Scroll } from "../../ui/Scroll";
+import { Words } from "../../ui/Words";
+import { AlertRow, type Trouble } from "./AlertRow";
+import { troubles } from "./troubles";
+
+/** All that a person should look at now: health reasons, active alerts, warnings about the set-up. */
+export function Alerts(): ReactNode {
+  const trader = useConsole((state) => state.model.trader);
+  const alerts = useConsole((state) => state.model.alerts);
+  const warnings = useConsole((state) => state.model.warnings);
+  const rows: readonly Trouble[] = troubles(trader, alerts, warnings);
+  return (
+    <Panel title="Alarms" room="alerts" aside={<span className="fact">{rows.length}</span>}>
+      <Scroll label="Alarms">
+        {rows.length === 0 ? (
+          <Words
+            connecting="Nothing known yet, neither good nor bad."
+            empty="✓ No alarm, and no reason for one."
+          />
+        ) : (
+          <ul className="alerts">
+            {rows.map((row) => (
+              <AlertRow key={row.id} row={row} />
+            ))}
+          </ul>
+        )}
+      </Scroll>
+    </Panel>
+  );
+}

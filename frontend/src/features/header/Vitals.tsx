@@ -1,0 +1,39 @@
+import type { ReactNode } from "react";
+import { useConsole } from "../../feed/hooks";
+import { Num } from "../../ui/Num";
+import { Uptime } from "./Uptime";
+import { UtcClock } from "./UtcClock";
+
+export function Vitals(): ReactNode {
+  const metrics = useConsole((state) => state.model.trader?.metrics);
+  const known = useConsole((state) => state.model.markets.size);
+  return (
+    <dl className="vitals">
+      <div>
+        <dt>markets live</dt>
+        <dd>
+          <Num value={metrics?.markets_connected} testId="market-count" />
+          <span className="unit"> of {known}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>deltas</dt>
+        <dd>
+          <Num value={metrics?.deltas_received} testId="delta-count" />
+        </dd>
+      </div>
+      <div>
+        <dt>uptime</dt>
+        <dd>
+          <Uptime />
+        </dd>
+      </div>
+      <div>
+        <dt>UTC</dt>
+        <dd>
+          <UtcClock />
+        </dd>
+      </div>
+    </dl>
+  );
+}

@@ -1,0 +1,49 @@
+import type { ReactNode } from "react";
+import { useConsole } from "../../feed/hooks";
+import { transitionText } from "../../model/lines";
+import { CopyButton } from "../../ui/CopyButton";
+import { Panel } from "../../ui/Panel";
+import { Scroll } from "../../ui/Scroll";
+import { Words } from "../../ui/Words";
+import { TransitionRow } from "./TransitionRow";
+
+const ROWS_MAX = 100;
+
+/** Every change of state, newest first, with its reason and how long the state before had lasted. */
+export function History(): ReactNode {
+  const transitions = useConsole((state) => state.model.transitions);
+  const newest = transitions.slice(-ROWS_MAX - 1).reverse();
+  const shown = newest.slice(0, ROWS_MAX);
+  const text = () => shown.toReversed().map(transitionText).join("\n");
+  const total = transitions.length;
+  return (
+    <Panel
+      title="Transitions"
+      room="history"
+      aside={
+        <>
+          <span className="fact">{total > ROWS_MAX ? `newest ${ROWS_MAX} of ${total}` : total}</span>
+          <CopyButton label="copy the transitions as text" text={text} />
+        </>
+      }
+    >
+      <Scroll label="Transitions, newest first">
+        {total === 0 && (
+          <Words
+            connecting="Its history comes with the first answer of the trader."
+            empty="No change of state yet."
+          />
+        )}
+        <ol className="transitions">
+          {shown.map((transition, index) => (
+            <TransitionRow
+              key={`${transition.timestamp} ${transition.from_state} ${transition.to_state}`}
+              transition={transition}
+              before={newest[index + 1]}
+            />
+          ))}
+        </ol>
+      </Scroll>
+    </Panel>
+  );
+}

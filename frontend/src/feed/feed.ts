@@ -1,0 +1,79 @@
+/**
+ * The wire to the trader: socket → decode → store, and the watch over its silence.
+ *
+ * `live` needs an open socket, a model in sync and a frame within three heartbeats. Anything less is shown as such.
+ */
+import { decode } from "../protocol/decode";
+import type { LinkStatus } from "./link";
+import { openSocket, type Socket } from "./socket";
+import type { Store } from "./store";
+
+const HEARTBEATS_MISSED_MAX = 3;
+const SILENCE_MS_MIN = 3_000;
+/** A socket that says nothing for this long is half open: its other end is gone. Begin anew. */
+export const GIVE_UP_MS = 10_000;
+const BATCH_MS = 50;
+/** Less than this is batching and scheduling, not a wrong clock. */
+const SKEW_MS_NOTICED = 500;
+
+export function startFeed(store: Store, location: Pick<Location, "protocol" | "host">): Socket {
+  let silence: ReturnType<typeof setTimeout>;
+  let status: LinkStatus = "connecting";
+  let sinceMs = Date.now();
+  let heardAtMs: number | null = null;
+  let skewMs = 0;
+
+  const show = (next: LinkStatus, retryAtMs: number | null = null) => {
+    if (next !== status) sinceMs = Date.now();
+    status = next;
+    store.setLink({ status, sinceMs, heardAtMs, retryAtMs, skewMs });
+  };
+  const correctSkew = (heartbeat: string) => {
+    const measuredMs = Date.parse(heartbeat) - Date.now();
+    if (Math.abs(measuredMs - skewMs) < SKEW_MS_NOTICED) return;
+    skewMs = measuredMs;
+    show(status);
+  };
+  const onText = (text: string) => {
+    const { messages, rejected } = decode(text);
+    store.push(messages, rejected);
+    if (messages.length === 0) return; // noise is not a sign of life
+    heardAtMs = Date.now();
+    watch();
+    const heartbeat = messages.findLast((message) => message.type === "heartbeat");
+    if (heartbeat !== undefined) correctSkew(heartbeat.timestamp);
+    if (status !== "live" && store.latest().isSynced) show("live");
+  };
+  const watch = () => {
+    clearTimeout(silence);
+    const heartbeatMs = 1000 * (store.latest().connection?.heartbeat_s ?? 1);
+    const patience = Math.max(SILENCE_MS_MIN, HEARTBEATS_MISSED_MAX * heartbeatMs);
+    silence = setTimeout(() => {
+      show("silent");
+      silence = setTimeout(() => socket.reopen(), GIVE_UP_MS);
+    }, patience);
+  };
+  const onDown = (retryAtMs: number) => {
+    clearTimeout(silence);
+    show(heardAtMs === null ? "connecting" : "down", retryAtMs);
+  };
+
+  const socket = openSocket({ url: () => socketUrl(location, store), onText, onDown });
+  return {
+    ...socket,
+    close: () => {
+      clearTimeout(silence);
+      socket.close();
+    },
+  };
+}
+
+function socketUrl({ protocol, host }: Pick<Location, "protocol" | "host">, store: Store): string {
+  const { connection, seq } = store.latest();
+  const query = new URLSearchParams({ batch_ms: String(BATCH_MS) });
+  if (connection !== null) {
+    query.set("epoch", connection.epoch);
+    query.set("last_seq", String(seq));
+  }
+  return `${protocol === "https:" ? "wss" : "ws"}://${host}/v3/ws?${query}`;
+}

@@ -1,0 +1,153 @@
+/** Messages as the trader sends them, for the tests. */
+import type {
+  Connection,
+  ConsoleLine,
+  MarketTop,
+  Message,
+  Metrics,
+  Snapshot,
+  StateTransition,
+  SupervisionNode,
+} from "../protocol/messages";
+
+export const AT = "2026-11-22T10:30:00.000Z";
+
+export const METRICS: Metrics = {
+  markets_connected: 2,
+  snapshots_received: 2,
+  deltas_received: 48_704,
+  connection_uptime: 12,
+  ws_connection_status: "connected",
+  last_message_time: AT,
+  connection_established: AT,
+  first_snapshot_received: null,
+  health: "healthy",
+  messages_per_second: 312.44,
+  gaps_detected: 0,
+  resyncs: 0,
+  reconnects: 0,
+  protocol_errors: 0,
+  dropped_events: 0,
+  loop_lag_ms: 0.6,
+  rss_mb: 61.2,
+};
+
+export const STATES: Connection["states"] = {
+  startup: ["initializing", "error", "shutdown"],
+  initializing: ["ready", "error", "shutdown"],
+  ready: ["initializing", "error", "shutdown"],
+  error: ["initializing", "shutdown"],
+  shutdown: [],
+};
+
+export const TREE: SupervisionNode = {
+  name: "root",
+  kind: "supervisor",
+  status: "running",
+  since: AT,
+  restarts: 0,
+  last_error: null,
+  strategy: "one_for_one",
+  children: [
+    {
+      name: "broadcaster",
+      kind: "worker",
+      status: "running",
+      since: AT,
+      restarts: 0,
+      last_error: null,
+      mailbox: {
+        depth: 3,
+        capacity: 1_000,
+        policy: "drop_oldest",
+        accepted: 9,
+        dropped: 1,
+        conflated: 0,
+        high_water: 7,
+        oldest_ms: 2,
+      },
+      children: [],
+    },
+  ],
+};
+
+export function market(change: Partial<MarketTop> = {}): MarketTop {
+  return {
+    ticker: "KXDEMO-26DEC31-T100",
+    book_state: "live",
+    stale_reason: null,
+    yes_bid: "0.4500",
+    yes_bid_size: "120.00",
+    yes_ask: "0.4900",
+    yes_ask_size: null,
+    no_bid: "0.5100",
+    no_bid_size: "42.00",
+    no_ask: "0.5500",
+    no_ask_size: "120.00",
+    levels_yes: 12,
+    levels_no: 9,
+    last_update: AT,
+    updates: 1_523,
+    ...change,
+  };
+}
+
+export function transition(from_state: string, to_state: string, timestamp = AT): StateTransition {
+  return { from_state, to_state, context: `because of ${to_state}`, timestamp, metrics: METRICS };
+}
+
+export function line(message: string, change: Partial<ConsoleLine> = {}): ConsoleLine {
+  return { level: "info", timestamp: AT, message, context: "", ...change };
+}
+
+export function connection(change: Partial<Connection> = {}): Message {
+  const data: Connection = {
+    protocol: 1,
+    client_id: "c1",
+    epoch: "e1",
+    seq: 10,
+    resumed: false,
+    environment: "sim",
+    server_version: "0.1.0",
+    states: STATES,
+    commands: [],
+    heartbeat_s: 1,
+    ...change,
+  };
+  return { type: "connection", seq: data.seq, timestamp: AT, data };
+}
+
+export function snapshot(change: Partial<Snapshot> = {}, seq = 10): Message {
+  const data: Snapshot = {
+    running: true,
+    uptime: 60,
+    state: "ready",
+    state_since: AT,
+    state_context: "2 of 2 markets live",
+    health: "healthy",
+    reasons: [],
+    environment: "sim",
+    markets: ["KXDEMO-26DEC31-T100"],
+    metrics: METRICS,
+    components: {},
+    supervision: TREE,
+    subscribers: {},
+    transitions: [transition("initializing", "ready")],
+    warnings: [],
+    reason: "connected",
+    dropped: 0,
+    market_tops: [market()],
+    log: [line("bus started", { timestamp: "2026-11-22T10:29:59.000Z" })],
+    alerts: [],
+    ...change,
+  };
+  return { type: "snapshot", seq, timestamp: AT, data };
+}
+
+export function heartbeat(seq = 10, timestamp = AT): Message {
+  return { type: "heartbeat", seq, timestamp, data: { dropped: 0, lag_ms: 0.4 } };
+}
+
+export function consoleLine(seq: number, message: string): Message {
+  return { type: "console", seq, timestamp: AT, data: line(message) };
+}

@@ -1,0 +1,159 @@
+"""The commands: `traderv3 run`, `exchange`, `logs`, `check`.
+
+Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation; 2 configuration, a taken port included;
+3 the venue refused us for good; 130 interrupted twice.
+Never: logic. A command reads its arguments, imports what it runs (and only that, so that start-up stays fast) and
+hands over.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from traderv3 import __version__
+from traderv3.config.environment import Environment, Orders
+from traderv3.config.problems import ConfigurationProblems, Problem
+from traderv3.config.settings import Settings, load
+
+EXIT_OK: Final = 0
+EXIT_CONFIGURATION: Final = 2
+
+_ENVIRONMENT_HELP: Final = f"{', '.join(Environment)}; default: the variable ENVIRONMENT, else paper"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the process's exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(arguments[0] if arguments else "").parse_args(arguments)
+    match args.command:
+        case "run":
+            return _run(args)
+        case "check":
+            return _check(args)
+        case "logs":
+            from traderv3.telemetry import logs_command
+
+            return logs_command.main(args)
+        case "exchange":
+            from traderv3.exchange import command
+
+            return command.main(args)
+    raise AssertionError(args.command)
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """The commands' arguments. Those that another room declares are loaded only for the `chosen` command."""
+    parser = argparse.ArgumentParser(prog="traderv3", description="A live trader for Kalshi event contracts.")
+    parser.add_argument("--version", action="version", version=f"traderv3 {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the trader")
+    run.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
+    run.add_argument("--markets", metavar="LIST", help="tickers with commas between them, auto or auto:N (V3_MARKETS)")
+    run.add_argument("--port", metavar="PORT", help="where the console is served; 0 for any free port (V3_PORT)")
+    run.add_argument("--strategy", metavar="NAME", help="the strategy that may trade")
+
+    check = commands.add_parser("check", help="is the configuration sound, and does the venue accept it?")
+    check.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
+    check.add_argument("--offline", action="store_true", help="look at the configuration only")
+
+    exchange = commands.add_parser("exchange", help="the embedded exchange alone, for any Kalshi client")
+    if chosen == "exchange":
+        from traderv3.exchange import command
+
+        command.add_arguments(exchange)
+
+    logs = commands.add_parser("logs", help="show or follow the structured log")
+    if chosen == "logs":
+        from traderv3.telemetry import logs_command
+
+        logs_command.add_arguments(logs)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = _load(args, {"V3_MARKETS": args.markets, "V3_PORT": args.port}, strategy=args.strategy)
+    if settings is None:
+        return EXIT_CONFIGURATION
+    from traderv3.app import create_app
+    from traderv3.coordinator import run_trader
+
+    return run_trader(settings, create_app=create_app)
+
+
+def _check(args: argparse.Namespace) -> int:
+    settings = _load(args, {})
+    if settings is None:
+        return EXIT_CONFIGURATION
+    for line in _summary(settings):
+        print(line)
+    if args.offline:
+        return EXIT_OK
+    import trio
+
+    from traderv3.clients.venue_check import check_venue
+    from traderv3.core.clock import wall_us
+
+    return trio.run(partial(check_venue, settings, print, wall_us=wall_us))
+
+
+def _load(
+    args: argparse.Namespace, overrides: Mapping[str, str | None], strategy: str | None = None
+) -> Settings | None:
+    """The checked settings, or None after every problem was printed."""
+    try:
+        settings = load(
+            environment=args.environment,
+            overrides={name: value for name, value in overrides.items() if value is not None},
+            process=os.environ,
+            directory=Path.cwd(),
+            check_key=_why_unusable,
+            strategy=strategy,
+        )
+    except ConfigurationProblems as found:
+        _print_all("warning", found.warnings)
+        _print_all("problem", found.problems)
+        print("traderv3: nothing was started.", file=sys.stderr)
+        return None
+    _print_all("warning", settings.warnings)
+    return settings
+
+
+def _why_unusable(pem: str) -> str | None:
+    """Why a private key cannot be used, or None. Imported here: `config` does not know what a signature is."""
+    from traderv3.protocol.signing import KeyProblem, load_private_key
+
+    try:
+        load_private_key(pem)
+    except KeyProblem as cause:
+        return str(cause)
+    return None
+
+
+def _print_all(word: str, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        print(f"traderv3: {word}: {problem.variable}: {problem.what}\n    {problem.how}", file=sys.stderr)
+
+
+def _summary(settings: Settings) -> list[str]:
+    """The configuration as a person checks it: where to, with which key, and what becomes of an order."""
+    own = "its own exchange, started with it"
+    trading = "on" if settings.may_trade else "off: market data only"
+    if settings.may_trade and settings.environment.policy.orders is Orders.REAL:
+        trading = "ON, WITH REAL MONEY"
+    key = settings.credentials.key_id if settings.credentials else "of the embedded exchange"
+    return [
+        f"environment  {settings.environment} ({settings.environment.policy.orders.value})",
+        f"REST         {settings.api or own}",
+        f"WebSocket    {settings.ws or own}",
+        f"key id       {key}",
+        f"trading      {trading}",
+        f"markets      {settings.markets}",
+        f"console      http://{settings.host}:{settings.port}/v3-trader",
+        f"data         {settings.data_dir}",
+        "The configuration is sound.",
+    ]

@@ -1,0 +1,51 @@
+"""What may be reached at all: one venue's endpoints, the key to them, and the two ways in (REST, WebSocket).
+
+A door is made from endpoints that their environment allowed; each connection asks again. Signing is late: the headers
+are made for one attempt, with the venue's time as far as it was measured.
+Never: a second way to open a connection to a venue.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from traderv3.clients.rest import RestClient
+from traderv3.clients.transport import Transport, TransportLimits, open_stream, open_transport
+from traderv3.clients.venue_clock import VenueClock
+from traderv3.config.endpoints import Endpoint
+from traderv3.domain.errors import ConnectivityError
+from traderv3.protocol.signing import Signer
+
+
+class Door:
+    """One venue: its REST client and its market-data sockets."""
+
+    def __init__(
+        self,
+        api: Endpoint,
+        ws: Endpoint,
+        signer: Signer,
+        *,
+        wall_us: Callable[[], int],
+        limits: TransportLimits | None = None,
+    ) -> None:
+        assert (api.kind, ws.kind) == ("api", "ws")
+        assert api.environment is ws.environment
+        self.ws = ws
+        self.clock = VenueClock(wall_us)
+        self.rest = RestClient(api, signer, self.clock)
+        self._signer = signer
+        self._limits = limits or TransportLimits()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Transport]:
+        """An accepted WebSocket for the block. Raises `ConnectivityError`, `VenueRefused`, `EnvironmentMismatch`."""
+        with trio.move_on_after(self._limits.connect_s) as scope:
+            stream = await open_stream(self.ws)
+        if scope.cancelled_caught:
+            msg = f"{self.ws.authority} did not accept a connection within {self._limits.connect_s:g} s"
+            raise ConnectivityError(msg)
+        headers = self._signer.headers("GET", self.ws.path, at_ms=self.clock.now_ms())
+        async with open_transport(stream, self.ws, headers, self._limits) as transport:
+            yield transport

@@ -1,0 +1,157 @@
+"""The actor that owns the market-data socket and the books: frames in from Kalshi, live books out.
+
+Out:   the books of `Feed`, written in place; facts on the bus (connection, gaps, repairs, bad frames, dropped markets).
+Dies:  only when an invariant breaks. An outage of the venue is its daily work: it tries for ever, with capped and
+       jittered backoff that starts anew only after useful data (a snapshot), never after a mere connect.
+Stale: written into the books synchronously, before anybody else can run.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import structlog
+import trio
+
+from traderv3.clients.door import Door
+from traderv3.clients.selection import Selection
+from traderv3.clients.transport import Transport
+from traderv3.core.event_bus import EventBus
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.supervision import Backoff
+from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, TraderError, VenueRefused
+from traderv3.domain.events import ConnectionLost, ConnectionUp, FeedEvent, MarketsDropped
+from traderv3.domain.feed import Feed, Link
+from traderv3.protocol.session import BookSession, SessionLimits
+
+log = structlog.get_logger(component="orderbook_connector")
+
+TICK_S: Final = 1.0  # how often time limits are looked at when nothing arrives
+
+
+class OrderBookConnector:
+    """One market-data connection for all markets of the selection.
+
+    `give_up` is told when the venue refuses our key for good before it ever took it; the process then ends.
+    """
+
+    name = "orderbook_connector"
+
+    def __init__(
+        self,
+        door: Door,
+        selection: Selection,
+        feed: Feed,
+        bus: EventBus,
+        *,
+        wall_us: Callable[[], int],
+        rng: random.Random,
+        give_up: Callable[[VenueRefused], None],
+        backoff: Backoff,
+        limits: SessionLimits,
+    ) -> None:
+        self._door = door
+        self._selection = selection
+        self._feed = feed
+        self._bus = bus
+        self._wall_us = wall_us
+        self._rng = rng
+        self._give_up = give_up
+        self._backoff = backoff
+        self._limits = limits
+
+    async def run(self, lifeline: Lifeline) -> None:
+        """Keep a connection for ever."""
+        lifeline.started()  # a venue that is down must not keep the console from starting
+        tickers = await self._selection.wait()
+        self._feed.watch(tickers)
+        failures = refusals = 0
+        while True:
+            lifeline.beat()
+            snapshots_before = self._feed.counters.snapshots
+            cause: TraderError
+            try:
+                await self._stay_connected(lifeline)
+            except (ConnectivityError, RemoteProtocolError, VenueRefused) as exc:
+                cause = exc
+            failures = 1 if self._feed.counters.snapshots > snapshots_before else failures + 1
+            delay_s = self._backoff.delay_s(failures, self._rng)
+            self._on_down(str(cause), delay_s)
+            if isinstance(cause, VenueRefused) and cause.is_about_the_key:
+                refusals += 1
+                await self._on_key_refused(cause, refusals)
+            await trio.sleep(delay_s)
+            self._feed.counters.reconnects += 1
+
+    async def _stay_connected(self, lifeline: Lifeline) -> NoReturn:
+        """Connect, subscribe and apply until the connection is over. Raises the reason."""
+        feed = self._feed
+        feed.link, feed.link_reason = Link.CONNECTING, "handshake"
+        wanted = {t: book for t, book in feed.books.items() if t not in feed.absent}
+        async with self._door.connect() as transport:
+            session = BookSession(self.name, wanted, feed.counters, self._limits)
+            self._on_up()
+            try:
+                await self._converse(transport, session, lifeline)
+            finally:
+                session.lost("the connection to the venue is down")
+
+    async def _converse(self, transport: Transport, session: BookSession, lifeline: Lifeline) -> NoReturn:
+        feed = self._feed
+        settle_at = trio.current_time()
+        while True:
+            for command in session.commands(now_s=trio.current_time()):
+                await transport.send(command)
+            batch: list[bytes] = []
+            with trio.move_on_after(TICK_S):
+                batch = await transport.receive_batch()
+            at_us, now_s = self._wall_us(), trio.current_time()
+            try:
+                if batch:
+                    feed.last_message_us = at_us
+                    session.receive(batch, at_us=at_us, now_s=now_s)
+                if now_s >= settle_at:
+                    session.settle(at_us=at_us, now_s=now_s)
+                    settle_at = now_s + TICK_S
+                    lifeline.beat()
+            finally:
+                self._tell(session.take_notices())
+            if feed.first_snapshot_us is None and feed.counters.snapshots:
+                feed.first_snapshot_us = at_us
+            if not session.books:
+                feed.problem = f"none of the markets is served by the venue: {', '.join(feed.absent)[:200]}"
+                raise ConnectivityError(feed.problem)
+
+    def _tell(self, notices: list[FeedEvent]) -> None:
+        for notice in notices:
+            if isinstance(notice, MarketsDropped):
+                self._feed.absent.update(dict.fromkeys(notice.tickers, notice.reason))
+            self._bus.publish(notice)
+
+    def _on_up(self) -> None:
+        feed = self._feed
+        feed.link, feed.link_reason = Link.CONNECTED, "accepted by the venue"
+        feed.connected_us = self._wall_us()
+        feed.was_accepted = True
+        feed.problem = None
+        self._bus.publish(ConnectionUp(self.name, feed.connected_us))
+
+    def _on_down(self, cause: str, delay_s: float) -> None:
+        feed = self._feed
+        feed.link, feed.link_reason = Link.DISCONNECTED, cause
+        feed.connected_us = None
+        self._bus.publish(ConnectionLost(self.name, cause, round(delay_s, 2), self._wall_us()))
+
+    async def _on_key_refused(self, refusal: VenueRefused, refusals: int) -> None:
+        """Before the key was ever taken: measure the clock, try once more, then end. After: a person must look."""
+        if self._feed.was_accepted:
+            self._feed.problem = str(refusal)
+            return
+        if refusals > 1:
+            self._give_up(refusal)
+            await trio.sleep_forever()
+        try:
+            await self._door.rest.measure_clock()
+        except TraderError as exc:
+            log.warning("the venue's clock could not be measured", error=str(exc))
+        log.warning("the venue refused our key, one more try", offset_ms=self._door.clock.offset_us // 1000)

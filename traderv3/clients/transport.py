@@ -1,0 +1,316 @@
+"""A WebSocket to the venue on trio-websocket, with our own frame reader under it.
+
+`BatchStream` sits between the socket and trio-websocket: it reads 64 KiB at a time, hands every whole data message over
+in batches (no task switch per message) and passes all other bytes on, so that trio-websocket keeps handshake, control
+frames, sends and close. A refusal of the handshake ends here as `VenueRefused`, anything else as `ConnectivityError`.
+Units: seconds of Trio's clock.
+Source: RFC 6455; design section 10.4 (measured: 20 us a message through trio-websocket, 2 us this way).
+Never: a connection to a host that the environment does not allow, whatever built the endpoint.
+"""
+
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import certifi
+import trio
+import trio_websocket
+
+from traderv3.config.endpoints import Endpoint, check_host
+from traderv3.config.environment import LOOPBACK_ADDRESSES
+from traderv3.domain.errors import (
+    ConnectivityError,
+    EnvironmentMismatch,
+    RemoteProtocolError,
+    TraderError,
+    VenueRefused,
+)
+from traderv3.protocol.frames import FrameReader
+
+READ_BYTES: Final = 64 * 1024
+HEAD_MAX: Final = 64 * 1024
+_HEAD_END: Final = b"\r\n\r\n"
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r\n)")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*\r\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """The connection's bounds, in seconds."""
+
+    connect_s: float = 10.0
+    handshake_s: float = 10.0
+    ping_s: float = 10.0
+    silence_s: float = 30.0  # neither bytes nor pong for so long: dead
+    send_s: float = 10.0
+    close_s: float = 1.0
+
+
+def make_tls_context() -> ssl.SSLContext:
+    """TLS that trusts certifi's roots alone: the surroundings (SSL_CERT_FILE) have no say."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+async def check_loopback(endpoint: Endpoint) -> None:
+    """On a loopback-only environment, raise `EnvironmentMismatch` unless the host resolves to loopback alone."""
+    if not endpoint.environment.policy.is_loopback_only:
+        return
+    try:
+        found = await trio.socket.getaddrinfo(endpoint.host, endpoint.port, type=trio.socket.SOCK_STREAM)
+    except OSError as exc:
+        msg = f"cannot resolve {endpoint.host}: {exc}"
+        raise ConnectivityError(msg) from exc
+    elsewhere = {str(address[0]) for *_, address in found} - LOOPBACK_ADDRESSES
+    if elsewhere:
+        msg = f"{endpoint.host} leads to {', '.join(sorted(elsewhere))}, which is not loopback"
+        raise EnvironmentMismatch(msg)
+
+
+async def open_stream(endpoint: Endpoint) -> trio.abc.Stream:
+    """Connect to `endpoint`, checked once more.
+
+    Raises `ConnectivityError`, `EnvironmentMismatch`.
+    """
+    check_host(endpoint.environment, endpoint.host, endpoint.port, endpoint.scheme)
+    await check_loopback(endpoint)
+    try:
+        stream = await trio.open_tcp_stream(endpoint.host, endpoint.port)
+    except OSError as exc:
+        msg = f"cannot connect to {endpoint.authority}: {exc}"
+        raise ConnectivityError(msg) from exc
+    if not endpoint.is_tls:
+        return stream
+    return trio.SSLStream(stream, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
+
+
+class BatchStream(trio.abc.Stream):
+    """Takes data messages out of a client's byte stream; everything else flows through to trio-websocket."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._reader = FrameReader()
+        self._head = bytearray()
+        self._is_open = False  # the handshake was answered with 101
+        self._is_discarding = False
+        self._tell_batch, self.batches = trio.open_memory_channel[list[bytes]](1)
+        self.answered = trio.Event()  # the handshake was answered, or never will be
+        self.status: int | None = None
+        self.refusal_body = b""
+        self.last_bytes_at = trio.current_time()
+        self.error: RemoteProtocolError | None = None
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Bytes for trio-websocket; empty at the end of the connection."""
+        while True:
+            data = await self._stream.receive_some(READ_BYTES)
+            self.last_bytes_at = trio.current_time()
+            if not data:
+                self._end()
+                return b""
+            if self._is_open:
+                passed_on = await self._split(bytes(data))
+            else:
+                passed_on = await self._take_head(bytes(data))
+            if passed_on is None:
+                self._end()
+                return b""
+            if passed_on:
+                return passed_on
+
+    async def _take_head(self, data: bytes) -> bytes | None:
+        """Collect the answer to the handshake. None: it was a refusal, or no HTTP at all."""
+        self._head += data
+        at = self._head.find(_HEAD_END)
+        if at < 0:
+            return b"" if len(self._head) <= HEAD_MAX else None
+        match = _STATUS.match(self._head)
+        if match is None:
+            return None
+        end = at + len(_HEAD_END)
+        self.status = int(match[1])
+        if self.status == 101:
+            self._is_open = True
+            self.answered.set()
+            control = await self._split(bytes(self._head[end:]))
+            return None if control is None else bytes(self._head[:end]) + control
+        length = _LENGTH.search(self._head, 0, end)
+        wanted = int(length[1]) if length else 0
+        self.refusal_body = bytes(self._head[end:])
+        return b"" if len(self.refusal_body) < wanted else None
+
+    async def _split(self, data: bytes) -> bytes | None:
+        try:
+            messages, control = self._reader.receive(data)
+        except RemoteProtocolError as exc:
+            self.error = exc
+            return None
+        if messages and not self._is_discarding:
+            try:
+                await self._tell_batch.send(messages)
+            except trio.BrokenResourceError:
+                self._is_discarding = True
+        return control
+
+    def discard(self) -> None:
+        """From now on throw data messages away: nobody reads them, and the closing handshake lies behind them."""
+        self._is_discarding = True
+        self.batches.close()
+
+    def _end(self) -> None:
+        self._tell_batch.close()
+        self.answered.set()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Pass on."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Pass on."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the socket and end the batches."""
+        self._end()
+        await self._stream.aclose()
+
+
+class Transport:
+    """An open, accepted connection. Made by `open_transport`."""
+
+    def __init__(self, stream: BatchStream, limits: TransportLimits) -> None:
+        self._stream = stream
+        self._limits = limits
+        self.websocket: trio_websocket.WebSocketConnection | None = None
+
+    async def receive_batch(self) -> list[bytes]:
+        """The data messages that have come, at least one. Raises `ConnectivityError` when the connection is over."""
+        try:
+            return await self._stream.batches.receive()
+        except trio.EndOfChannel:
+            raise self._why_over() from None
+
+    async def send(self, command: bytes) -> None:
+        """Send one text message. Raises `ConnectivityError`."""
+        assert self.websocket is not None
+        try:
+            with trio.fail_after(self._limits.send_s):
+                await self.websocket.send_message(command.decode())
+        except trio_websocket.ConnectionClosed:
+            raise self._why_over() from None
+        except trio.TooSlowError:
+            msg = f"the venue took no command for {self._limits.send_s:g} s"
+            raise ConnectivityError(msg) from None
+
+    async def keep_alive(self) -> None:
+        """Ping for ever. Raises `ConnectivityError` after `silence_s` with neither bytes nor pong."""
+        assert self.websocket is not None
+        due = trio.current_time() + self._limits.ping_s
+        while True:
+            await trio.sleep_until(min(due, self._stream.last_bytes_at + self._limits.silence_s))
+            silent_s = trio.current_time() - self._stream.last_bytes_at
+            if silent_s >= self._limits.silence_s:
+                msg = f"the connection has been silent for {silent_s:.0f} s: neither bytes nor an answer to our pings"
+                raise ConnectivityError(msg)
+            if trio.current_time() < due:
+                continue
+            due += self._limits.ping_s
+            with trio.move_on_after(self._limits.ping_s / 2):
+                try:
+                    await self.websocket.ping()
+                except trio_websocket.ConnectionClosed:
+                    return  # receive_batch says why
+
+    def _why_over(self) -> ConnectivityError | RemoteProtocolError:
+        if self._stream.error is not None:
+            return self._stream.error
+        closed = self.websocket.closed if self.websocket is not None else None
+        if closed is None or closed.code == 1006:
+            return ConnectivityError("the connection ended without a close frame")
+        reason = f" {closed.reason!r}" if closed.reason else ""
+        return ConnectivityError(f"the venue closed the connection with code {closed.code}{reason}")
+
+    async def close(self) -> None:
+        """Say goodbye within `close_s`, then cut."""
+        self._stream.discard()
+        with trio.move_on_after(self._limits.close_s, shield=True):
+            if self.websocket is not None:
+                await self.websocket.aclose()
+        await trio.aclose_forcefully(self._stream)
+
+
+@asynccontextmanager
+async def open_transport(
+    stream: trio.abc.Stream, endpoint: Endpoint, headers: Mapping[str, str], limits: TransportLimits
+) -> AsyncIterator[Transport]:
+    """Shake hands over `stream` and keep the connection alive inside the block.
+
+    Raises `VenueRefused` if the upgrade was answered with anything but 101, else `ConnectivityError`.
+    """
+    batch_stream = BatchStream(stream)
+    transport = Transport(batch_stream, limits)
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                await _shake_hands(nursery, transport, batch_stream, endpoint, headers, limits)
+                nursery.start_soon(transport.keep_alive)
+                yield transport
+            finally:
+                await transport.close()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _sole_cause(group) from None
+
+
+async def _shake_hands(
+    nursery: trio.Nursery,
+    transport: Transport,
+    stream: BatchStream,
+    endpoint: Endpoint,
+    headers: Mapping[str, str],
+    limits: TransportLimits,
+) -> None:
+    opened = trio.Event()
+
+    async def upgrade() -> None:
+        extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+        transport.websocket = await trio_websocket.wrap_client_stream(
+            nursery,
+            stream,  # type: ignore[arg-type]  # any trio Stream works; the annotation is narrower than the code
+            endpoint.authority,
+            endpoint.path,
+            extra_headers=extra,
+        )
+        opened.set()
+
+    nursery.start_soon(upgrade)
+    with trio.move_on_after(limits.handshake_s):
+        await stream.answered.wait()
+        if stream.status is None:
+            msg = f"{endpoint.authority} ended the connection during the handshake"
+            raise ConnectivityError(msg)
+        if stream.status != 101:
+            body = stream.refusal_body[:300].decode("utf-8", "replace").strip()
+            msg = f"{endpoint.authority} refused the WebSocket handshake with HTTP {stream.status}: {body or 'no reason given'}"
+            raise VenueRefused(msg, status=stream.status)
+        await opened.wait()
+        return
+    msg = f"{endpoint.authority} did not finish the WebSocket handshake within {limits.handshake_s:g} s"
+    raise ConnectivityError(msg)
+
+
+def _sole_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that a person should hear of; the group itself where several kinds met."""
+    leaves: list[BaseException] = []
+    waiting: list[BaseException] = [group]
+    while waiting:
+        error = waiting.pop()
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+        else:
+            leaves.append(error)
+    if all(isinstance(leaf, TraderError) for leaf in leaves) or len(leaves) == 1:
+        return leaves[0]
+    return group

@@ -1,0 +1,34 @@
+"""Reach the venue once and say what was found: exchange status, clock, key. For `traderv3 check`."""
+
+from collections.abc import Callable
+
+from traderv3.clients.doors import find_signer, open_door
+from traderv3.config.settings import Settings
+from traderv3.domain.errors import TraderError, VenueRefused
+
+EXIT_OK, EXIT_UNREACHED, EXIT_REFUSED = 0, 1, 3
+
+
+async def check_venue(settings: Settings, say: Callable[[str], None], *, wall_us: Callable[[], int]) -> int:
+    """Tell `say` a line for each finding; return the process's exit code."""
+    if settings.api is None or settings.ws is None:
+        say("venue        the embedded exchange is started with the trader; nothing to reach")
+        return EXIT_OK
+    try:
+        door = open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us)
+        try:
+            status = await door.rest.exchange_status()
+            say(f"exchange     {'open' if status.exchange_active else 'PAUSED'}")
+            say(f"trading      {'open' if status.trading_active else 'PAUSED'} at the venue")
+            say(f"clock        the venue's is ahead of ours by {door.clock.offset_us / 1e6:.1f} s")
+            await door.rest.check_key()
+            say("key          accepted")
+        finally:
+            await door.rest.aclose()
+    except VenueRefused as exc:
+        say(f"venue        refused: {exc}")
+        return EXIT_REFUSED if exc.is_about_the_key else EXIT_UNREACHED
+    except TraderError as exc:
+        say(f"venue        {exc}")
+        return EXIT_UNREACHED
+    return EXIT_OK

@@ -1,0 +1,268 @@
+"""The console protocol's messages, server to browser; the source of `frontend/src/protocol/messages.ts`.
+
+Every text frame is one `{"type", "seq", "timestamp", "data"}`; `MESSAGES` says which struct `data` is by `type`.
+Units: names in `_ms`, `_us`, `_s`, `_mb` are numbers; prices and sizes are the venue's own decimal strings; times are
+RFC 3339 UTC with milliseconds. A missing value is null, never 0.
+Source: `docs/console-protocol.md`. After a change run `scripts/generate-types.sh`; the checks fail on drift.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Timestamp = str
+HealthLevel = Literal["healthy", "degraded", "unhealthy"]
+BookStateName = Literal["syncing", "live", "stale"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Root of every struct that reaches a browser."""
+
+
+class HealthReason(Message, frozen=True, kw_only=True):
+    """One thing that is wrong: who, since when, and what it means for trading."""
+
+    component: str
+    since: Timestamp
+    message: str
+
+
+class Metrics(Message, frozen=True, kw_only=True):
+    """The numbers of `trader_status`, `/v3/status` and each transition. Counters count since the process started."""
+
+    markets_connected: int  # markets whose book is live
+    snapshots_received: int
+    deltas_received: int
+    connection_uptime: float  # seconds the venue connection has been up; 0.0 while it is down
+    ws_connection_status: Literal["connected", "connecting", "disconnected"]
+    last_message_time: Timestamp | None
+    connection_established: Timestamp | None
+    first_snapshot_received: Timestamp | None
+    health: HealthLevel
+    messages_per_second: float
+    gaps_detected: int
+    resyncs: int
+    reconnects: int
+    protocol_errors: int
+    dropped_events: int
+    loop_lag_ms: float
+    rss_mb: float
+
+
+class MailboxReport(Message, frozen=True, kw_only=True):
+    """One bounded queue: what waits, what it may hold, and what became of everything put in."""
+
+    depth: int
+    capacity: int
+    policy: str
+    accepted: int
+    dropped: int
+    conflated: int
+    high_water: int
+    oldest_ms: int
+
+
+class WorkerNode(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A node of the supervision tree as `components` shows it, without children."""
+
+    name: str
+    kind: Literal["supervisor", "worker"]
+    status: Literal["starting", "running", "backoff", "stopped", "failed"]
+    since: Timestamp
+    restarts: int
+    last_error: str | None
+    strategy: str | None = None
+    mailbox: MailboxReport | None = None
+
+
+class SupervisionNode(WorkerNode, frozen=True, kw_only=True, omit_defaults=True):
+    """A node of the supervision tree with what it supervises."""
+
+    children: list["SupervisionNode"]
+
+
+class SubscriberReport(Message, frozen=True, kw_only=True):
+    """One subscriber of the event bus: its mailbox, its handler's record and its circuit breaker."""
+
+    mailbox: MailboxReport
+    handled: int
+    failed: int
+    timed_out: int
+    skipped: int
+    breaker: Literal["closed", "open", "half_open"]
+    last_error: str | None
+
+
+class StateTransition(Message, frozen=True, kw_only=True):
+    """One change of state, after it happened; `context` is a sentence a person understands."""
+
+    from_state: str
+    to_state: str
+    context: str
+    timestamp: Timestamp
+    metrics: Metrics
+
+
+class MarketTop(Message, frozen=True, kw_only=True):
+    """The best of one market's book, each side at its own prices: an ask is a dollar less the other side's best bid.
+
+    Null where a side is empty.
+    """
+
+    ticker: str
+    book_state: BookStateName
+    stale_reason: str | None
+    yes_bid: str | None
+    yes_bid_size: str | None
+    yes_ask: str | None
+    yes_ask_size: str | None
+    no_bid: str | None
+    no_bid_size: str | None
+    no_ask: str | None
+    no_ask_size: str | None
+    levels_yes: int
+    levels_no: int
+    last_update: Timestamp | None
+    updates: int
+
+
+class ConsoleLine(Message, frozen=True, kw_only=True):
+    """One line of the terminal: what the log said at level info or above."""
+
+    level: LogLevel
+    timestamp: Timestamp
+    message: str
+    context: str
+
+
+class Alert(Message, frozen=True, kw_only=True):
+    """Something a person should look at; `is_active` false when it is over."""
+
+    id: str
+    level: Literal["warning", "error"]
+    component: str
+    message: str
+    since: Timestamp
+    is_active: bool
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """`/v3/status`, and most of `snapshot`: the whole picture at one moment."""
+
+    running: bool
+    uptime: float
+    state: str
+    state_since: Timestamp
+    state_context: str
+    health: HealthLevel
+    reasons: list[HealthReason]
+    environment: str
+    markets: list[str]
+    metrics: Metrics
+    components: dict[str, WorkerNode]
+    supervision: SupervisionNode
+    subscribers: dict[str, SubscriberReport]
+    transitions: list[StateTransition]
+    warnings: list[str]
+
+
+class Connection(Message, frozen=True, kw_only=True):
+    """First message of a socket. `states` maps each state to those it may leave to, in the order of the spine."""
+
+    protocol: Literal[1]
+    client_id: str
+    epoch: str
+    seq: int
+    resumed: bool
+    environment: str
+    server_version: str
+    states: dict[str, list[str]]
+    commands: list[str]
+    heartbeat_s: float
+
+
+class Snapshot(Status, frozen=True, kw_only=True):
+    """The full picture, and why it was sent; the client clears every slice first."""
+
+    reason: Literal["connected", "resume_too_old", "overflow"]
+    dropped: int
+    market_tops: list[MarketTop]
+    log: list[ConsoleLine]
+    alerts: list[Alert]
+
+
+class HistoryReplay(Message, frozen=True, kw_only=True):
+    """The newest transitions, oldest first."""
+
+    transitions: list[StateTransition]
+    count: int
+
+
+class TraderStatus(Message, frozen=True, kw_only=True):
+    """Every second and on change. `health` stands at both places, from one value."""
+
+    state: str
+    state_since: Timestamp
+    state_context: str
+    metrics: Metrics
+    health: HealthLevel
+    reasons: list[HealthReason]
+    environment: str
+    timestamp: Timestamp
+
+
+class Supervision(Message, frozen=True, kw_only=True):
+    """The tree as it is; sent when it changed."""
+
+    tree: SupervisionNode
+
+
+class Actor(Message, frozen=True, kw_only=True):
+    """One actor changed its status."""
+
+    name: str
+    status: str
+    restarts: int
+    last_error: str | None
+    timestamp: Timestamp
+
+
+class Heartbeat(Message, frozen=True, kw_only=True):
+    """Every second, also when idle: silence is a fault. `dropped` counts this client's lost messages."""
+
+    dropped: int
+    lag_ms: float
+
+
+class CommandResult(Message, frozen=True, kw_only=True):
+    """The answer to a command; a refusal says which rule."""
+
+    id: str
+    ok: bool
+    reason: str
+
+
+class Pong(Message, frozen=True, kw_only=True):
+    """The answer to a ping."""
+
+
+MESSAGES: Final[dict[str, type[Message]]] = {
+    "connection": Connection,
+    "snapshot": Snapshot,
+    "history_replay": HistoryReplay,
+    "trader_status": TraderStatus,
+    "state_transition": StateTransition,
+    "supervision": Supervision,
+    "actor": Actor,
+    "market": MarketTop,
+    "console": ConsoleLine,
+    "alert": Alert,
+    "heartbeat": Heartbeat,
+    "command_result": CommandResult,
+    "pong": Pong,
+}
+
+# Logged kinds consume a number of the event log; of the others only the latest matters.
+LOGGED: Final = frozenset({"state_transition", "actor", "alert", "console", "command_result"})
+URGENT: Final = frozenset({"state_transition", "actor", "alert", "command_result"})

@@ -1,0 +1,379 @@
+"""The map of the running system: builds the channels, declares who supervises whom, starts it, stops it.
+
+    root (one_for_one: a broken page never touches the feed)
+    |- control      event bus, state machine, loop watchdog
+    |- observation  metrics aggregator, broadcaster, web server
+    |- exchange     the embedded one as a child process          (`sim` without URLs only)
+    `- venue        (rest_for_one: what trades on books goes down with them)
+       `- market    discovery, order-book connector              (one_for_one)
+
+Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
+Facts: every actor -> event_bus -> metrics_aggregator (log), broadcaster (console)
+State: Feed -> state_machine (pilot) -> event_bus
+"""
+
+import random
+import secrets
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import trio
+
+from traderv3 import __version__
+from traderv3.clients.discovery import MarketDiscovery
+from traderv3.clients.door import Door
+from traderv3.clients.doors import embedded_signer, find_signer, open_door
+from traderv3.clients.orderbook_connector import OrderBookConnector
+from traderv3.clients.selection import Selection
+from traderv3.config.endpoints import parse_endpoint
+from traderv3.config.environment import Environment
+from traderv3.config.limits import LIMITS
+from traderv3.config.settings import Settings
+from traderv3.console import messages
+from traderv3.console.broadcaster import Broadcaster, LogTap
+from traderv3.console.conversation import Command, CommandRefused
+from traderv3.console.hub import Hub
+from traderv3.console.status import Picture, Sources, StateNow
+from traderv3.console.web_server import WebServer
+from traderv3.core.clock import WallClock, wall_us
+from traderv3.core.event_bus import BusLimits, EventBus
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.sockets import cut_connections, listen
+from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Status, Strategy, SupervisorSpec
+from traderv3.core.supervisor import Supervisor, describe, supervise
+from traderv3.core.watchdog import LoopWatchdog, end_process
+from traderv3.domain.errors import TraderError, VenueRefused
+from traderv3.domain.feed import Feed
+from traderv3.domain.states import State
+from traderv3.exchange.process import Announcement, ExchangeProcess
+from traderv3.protocol.session import SessionLimits
+from traderv3.telemetry import prometheus
+from traderv3.telemetry.log import Log, open_log
+from traderv3.telemetry.metrics_aggregator import MetricsAggregator
+from traderv3.trading.pilot import Pilot
+
+EXIT_OK: Final = 0
+EXIT_BUG: Final = 1
+EXIT_CONFIGURATION: Final = 2
+EXIT_REFUSED: Final = 3
+EXIT_INTERRUPTED: Final = 130
+
+FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
+
+log = structlog.get_logger(component="coordinator")
+
+CreateApp = Callable[["Trader"], Any]
+
+
+class Trader:
+    """One assembled trader. Building it opens nothing but what is passed in; `run` lives until it is asked to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        create_app: CreateApp,
+        *,
+        wall_us: WallClock,
+        rng: random.Random,
+        tap: LogTap,
+        token: str,
+        log_lost: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.settings = settings
+        self.wall_us = wall_us
+        self.rng = rng
+        self.token = token
+        self.stopping = trio.Event()
+        self.exit_code = EXIT_OK
+        self.feed = Feed()
+        self.selection = Selection()
+        self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s))
+        self.watchdog = LoopWatchdog(stall_s=LIMITS.stall_s)
+        self.pilot = Pilot(
+            self.feed,
+            self.bus,
+            is_served=lambda: self.web_server.is_serving,
+            wall_us=wall_us,
+            rng=rng,
+            backoff=Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
+        )
+        self.aggregator = MetricsAggregator(
+            self.feed,
+            self.bus,
+            wall_us=wall_us,
+            lag_s=lambda: self.watchdog.lag_s,
+            state=lambda: (self.pilot.machine.state, self.pilot.machine.context),
+            tree=lambda: self.node().children,
+            log_lost=log_lost,
+        )
+        self.picture = Picture(self._sources())
+        self.hub = Hub(self.picture, epoch=uuid.uuid4().hex, version=__version__, wall_us=wall_us)
+        self.commands = {"restart_actor": Command(self._restart_actor, confirmation=lambda args: str(args.get("name")))}
+        self.hub.commands = tuple(self.commands)
+        self.broadcaster = Broadcaster(self.hub, self.bus, tap, cut=self._cut)
+        self.web_server = WebServer(create_app(self), listener, self.hub)
+        self.exchange: ExchangeProcess | None = None
+        self._door: Door | None = None
+        self._root: Supervisor | None = None
+
+    # -- the tree ------------------------------------------------------------------------------------------------------
+
+    def tree(self) -> SupervisorSpec:
+        """Who supervises whom, in start order."""
+        beat_s = LIMITS.heartbeat_s
+        control = SupervisorSpec(
+            name="control",
+            strategy=Strategy.ONE_FOR_ONE,
+            children=(
+                ChildSpec(name="event_bus", run=self.bus.run),
+                ChildSpec(name="state_machine", run=self.pilot.run, heartbeat_s=beat_s),
+                ChildSpec(name="loop_watchdog", run=self.watchdog.run),
+            ),
+        )
+        observation = SupervisorSpec(
+            name="observation",
+            strategy=Strategy.ONE_FOR_ONE,
+            children=(
+                ChildSpec(name="metrics_aggregator", run=self.aggregator.run, heartbeat_s=beat_s),
+                ChildSpec(name="broadcaster", run=self.broadcaster.run, heartbeat_s=beat_s),
+                ChildSpec(name="web_server", run=self.web_server.run, grace_s=2.0),
+            ),
+        )
+        market = SupervisorSpec(
+            name="market",
+            strategy=Strategy.ONE_FOR_ONE,
+            children=(
+                ChildSpec(name="discovery", run=self._discover, heartbeat_s=2 * beat_s),
+                ChildSpec(name="orderbook_connector", run=self._connect, heartbeat_s=2 * beat_s),
+            ),
+        )
+        venue = SupervisorSpec(name="venue", strategy=Strategy.REST_FOR_ONE, children=(market,))
+        own_exchange = (self._exchange_spec(),) if self.settings.is_own_exchange else ()
+        return SupervisorSpec(
+            name="root", strategy=Strategy.ONE_FOR_ONE, children=(control, observation, *own_exchange, venue)
+        )
+
+    def _exchange_spec(self) -> ChildSpec:
+        self.exchange = ExchangeProcess(self.settings.data_dir, self._on_exchange)
+        return ChildSpec(name="exchange", run=self.exchange.run)
+
+    async def _discover(self, lifeline: Lifeline) -> None:
+        discovery = MarketDiscovery(
+            self.door.rest,
+            self.settings.markets,
+            self.selection,
+            self.feed,
+            self.bus,
+            wall_us=self.wall_us,
+            rng=self.rng,
+            backoff=self._reconnect_backoff,
+        )
+        await discovery.run(lifeline)
+
+    async def _connect(self, lifeline: Lifeline) -> None:
+        connector = OrderBookConnector(
+            self.door,
+            self.selection,
+            self.feed,
+            self.bus,
+            wall_us=self.wall_us,
+            rng=self.rng,
+            give_up=self._give_up,
+            backoff=self._reconnect_backoff,
+            limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
+        )
+        await connector.run(lifeline)
+
+    # -- the venue's door ----------------------------------------------------------------------------------------------
+
+    @property
+    def door(self) -> Door:
+        """The way to the venue. In `sim` it is known once the exchange listens, which is before `venue` starts."""
+        if self._door is None:
+            assert self.settings.api is not None
+            assert self.settings.ws is not None
+            self._door = open_door(
+                self.settings.api, self.settings.ws, find_signer(self.settings), wall_us=self.wall_us
+            )
+        return self._door
+
+    def _on_exchange(self, found: Announcement) -> None:
+        """The embedded exchange listens; it keeps address and key over its restarts, so the first word is enough."""
+        if self._door is None:
+            api = parse_endpoint(found.api_url, Environment.SIM, "api")
+            ws = parse_endpoint(found.ws_url, Environment.SIM, "ws")
+            self._door = open_door(api, ws, embedded_signer(Path(found.private_key_path)), wall_us=self.wall_us)
+
+    @property
+    def _reconnect_backoff(self) -> Backoff:
+        return Backoff(LIMITS.reconnect_first_s, LIMITS.reconnect_most_s)
+
+    # -- what others read ----------------------------------------------------------------------------------------------
+
+    def _sources(self) -> Sources:
+        machine = self.pilot.machine
+        return Sources(
+            environment=self.settings.environment.value,
+            started_us=self.wall_us(),
+            wall_us=self.wall_us,
+            feed=self.feed,
+            state=lambda: StateNow(machine.state, self.pilot.since_us, machine.context),
+            health=lambda: self.aggregator.health,
+            numbers=lambda: self.aggregator.numbers,
+            tree=self.node,
+            subscribers=self.bus.stats,
+            dropped=lambda: self.bus.dropped + self.hub.dropped,
+            warnings=self._warnings,
+        )
+
+    def node(self) -> NodeReport:
+        """The supervision tree as it is; a bare root before it was started."""
+        if self._root is None:
+            return NodeReport("root", Strategy.ONE_FOR_ONE, Status.STARTING, self.wall_us(), 0, None, None, ())
+        return self._root.node()
+
+    def _warnings(self) -> list[str]:
+        said = [f"{problem.variable}: {problem.what}. {problem.how}" for problem in self.settings.warnings]
+        return said + [f"{ticker}: {reason}" for ticker, reason in self.feed.absent.items()]
+
+    def status(self) -> messages.Status:
+        """What `/v3/status` answers."""
+        return self.picture.status(list(self.hub.transitions))
+
+    def prometheus_text(self) -> bytes:
+        """What `/v3/metrics` answers."""
+        return prometheus.render(
+            self.feed,
+            self.aggregator.numbers,
+            self.aggregator.health,
+            self.pilot.machine.state,
+            self.node(),
+            uptime_s=self.picture.uptime_s,
+            dropped=self.bus.dropped + self.hub.dropped,
+        )
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live until `stop` or escalation. Raises what the root supervisor escalates with."""
+        try:
+            await supervise(
+                self.tree(),
+                self.stopping,
+                wall_us=self.wall_us,
+                rng=self.rng,
+                report=self.bus.publish,
+                abort=end_process,
+                on_made=lambda root: setattr(self, "_root", root),
+            )
+        finally:
+            if self._door is not None:
+                with trio.move_on_after(1.0, shield=True):
+                    await self._door.rest.aclose()
+
+    async def stop(self, reason: str) -> None:
+        """Say `shutdown`, let the consoles hear it, then stop the tree in reverse order."""
+        machine = self.pilot.machine
+        if machine.may(State.SHUTDOWN):
+            await machine.to(State.SHUTDOWN, reason)
+            await trio.sleep(FAREWELL_S)
+        self.stopping.set()
+
+    def _give_up(self, refusal: VenueRefused) -> None:
+        log.error("the venue refuses our key; nothing to do but to stop", error=str(refusal))
+        self.exit_code = EXIT_REFUSED
+        self.stopping.set()
+
+    def _restart_actor(self, args: Any) -> str:
+        name = str(args.get("name"))
+        if self._root is None or not self._root.kill(name):
+            msg = f"no actor {name[:60]!r} is running"
+            raise CommandRefused(msg)
+        return f"{name} was ended; its supervisor starts it again"
+
+    def _cut(self, peer: tuple[str, int]) -> None:
+        cut_connections(self.web_server.port, peer)
+
+
+def run_trader(settings: Settings, *, create_app: CreateApp) -> int:
+    """Run until stopped; the process's exit code."""
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as exc:
+        how = "stop what uses it, or choose another with --port (0: any free one)"
+        print(
+            f"traderv3: cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}", file=sys.stderr
+        )
+        return EXIT_CONFIGURATION
+    token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
+    tap = LogTap()
+    with (
+        listener,
+        open_log(settings.environment, settings.data_dir, settings.log_level, secrets=settings.secrets) as book,
+    ):
+        book.hide(token)
+        book.tap = tap.take_line
+        write_token(settings.data_dir / settings.environment / "control-token", token)
+        return trio.run(_main, settings, listener, create_app, tap, token, book)
+
+
+def write_token(path: Path, token: str) -> None:
+    """Keep the control token where only its owner can read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token + "\n", encoding="ascii")
+
+
+async def _main(
+    settings: Settings, listener: socket.socket, create_app: CreateApp, tap: LogTap, token: str, book: Log
+) -> int:
+    def log_lost() -> int:
+        lines = book.statistics()
+        return lines.dropped + lines.unwritten
+
+    trader = Trader(
+        settings,
+        listener,
+        create_app,
+        wall_us=wall_us,
+        rng=random.Random(),
+        tap=tap,
+        token=token,
+        log_lost=log_lost,
+    )
+    url = f"http://{settings.host}:{trader.web_server.port}/v3-trader"
+    log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
+    print(f"console: {url}#token={token}", file=sys.stderr, flush=True)  # to the terminal alone, never into the log
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signals, trader, book)
+        try:
+            await trader.run()
+        except TraderError as exc:
+            log.critical("escalation", error=describe(exc))
+            trader.exit_code = EXIT_BUG
+        nursery.cancel_scope.cancel()
+    log.info("traderv3 stopped", exit_code=trader.exit_code)
+    return trader.exit_code
+
+
+async def _stop_on_signals(trader: Trader, book: Log) -> None:
+    """First SIGINT or SIGTERM: stop in order, within `shutdown_s`. Second: now."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        first = signal.Signals(await anext(received))
+        log.info("asked to stop", signal=first.name)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader.stop, f"asked to stop ({first.name})")
+            with trio.move_on_after(LIMITS.shutdown_s):
+                await anext(received)
+                log.critical("interrupted twice")
+                book.flush()
+                end_process("interrupted twice", code=EXIT_INTERRUPTED)
+            end_process(f"the ordered stop took over {LIMITS.shutdown_s:g} s")

@@ -1,0 +1,220 @@
+"""Facts from one actor to every actor that asked for them, without the teller ever waiting or failing.
+
+Each subscriber has its own bounded mailbox (oldest dropped, counted) and its own task. A handler that raises or runs
+over its time is isolated, counted and logged; a windowed circuit breaker then rests it: closed -> open when at least
+half of `calls_min` or more calls in `window_s` failed -> half-open after `rest_s`, one probe decides -> closed or open.
+Never: an exception or a wait in `publish`. This is one of the two doors at which `Exception` is caught.
+"""
+
+import enum
+import functools
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import trio
+
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.mailbox import Mailbox, MailboxStats, Policy
+
+Handler = Callable[[Any], Awaitable[None]]
+
+log = structlog.get_logger(component="event_bus")
+
+
+class BreakerState(enum.StrEnum):
+    """Whether a subscriber's handler is called."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class BusLimits:
+    """The bus's bounds; times in seconds."""
+
+    capacity: int = 1000
+    handler_s: float = 5.0
+    window_s: float = 30.0
+    calls_min: int = 5
+    failure_share: float = 0.5
+    rest_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStats:
+    """One subscriber's record. `skipped` counts events not handled because the breaker was open."""
+
+    mailbox: MailboxStats
+    handled: int
+    failed: int
+    timed_out: int
+    skipped: int
+    breaker: BreakerState
+    last_error: str | None
+
+
+class Breaker:
+    """A circuit breaker over a sliding window of outcomes. Times come in as arguments."""
+
+    CALLS_KEPT = 1000
+
+    def __init__(self, limits: BusLimits) -> None:
+        self._limits = limits
+        self._outcomes: deque[tuple[float, bool]] = deque(maxlen=self.CALLS_KEPT)
+        self._opened_at = -math.inf
+        self.state = BreakerState.CLOSED
+
+    def allows(self, now: float) -> bool:
+        """Whether a call may be made now; an open breaker that has rested becomes half-open and lets one through."""
+        if self.state is BreakerState.OPEN and now - self._opened_at >= self._limits.rest_s:
+            self.state = BreakerState.HALF_OPEN
+        return self.state is not BreakerState.OPEN
+
+    def record(self, now: float, *, is_success: bool) -> bool:
+        """Take one call's outcome; True if the state changed."""
+        before = self.state
+        if before is BreakerState.HALF_OPEN:
+            self._outcomes.clear()
+            self.state = BreakerState.CLOSED if is_success else BreakerState.OPEN
+        self._outcomes.append((now, is_success))
+        while self._outcomes and now - self._outcomes[0][0] > self._limits.window_s:
+            self._outcomes.popleft()
+        failures = sum(not ok for _, ok in self._outcomes)
+        is_enough = len(self._outcomes) >= self._limits.calls_min
+        if (
+            self.state is BreakerState.CLOSED
+            and is_enough
+            and failures >= self._limits.failure_share * len(self._outcomes)
+        ):
+            self.state = BreakerState.OPEN
+        if self.state is BreakerState.OPEN and before is not BreakerState.OPEN:
+            self._opened_at = now
+        return self.state is not before
+
+
+class Subscriber:
+    """One handler with its mailbox and breaker."""
+
+    def __init__(self, name: str, types: tuple[type, ...], handler: Handler, limits: BusLimits) -> None:
+        self.name = name
+        self.types = types
+        self.mailbox: Mailbox[object] = Mailbox(f"bus/{name}", limits.capacity, Policy.DROP_OLDEST)
+        self.breaker = Breaker(limits)
+        self._handler = handler
+        self._limits = limits
+        self._handled = self._failed = self._timed_out = self._skipped = 0
+        self._last_error: str | None = None
+
+    async def run(self) -> None:
+        """Handle events one after another for ever."""
+        while True:
+            for event in await self.mailbox.receive_batch():
+                if self.breaker.allows(trio.current_time()):
+                    await self._handle(event)
+                else:
+                    self._skipped += 1
+
+    async def _handle(self, event: object) -> None:
+        error: str | None = None
+        with trio.move_on_after(self._limits.handler_s) as scope:
+            try:
+                await self._handler(event)
+            except Exception as exc:
+                error = f"{type(exc).__name__}: {exc}"
+                self._failed += 1
+                log.exception("handler failed", subscriber=self.name, event_type=type(event).__name__)
+        if scope.cancelled_caught:
+            error = f"ran over {self._limits.handler_s:g} s"
+            self._timed_out += 1
+            log.warning("handler ran over its time", subscriber=self.name, event_type=type(event).__name__)
+        if error is None:
+            self._handled += 1
+        else:
+            self._last_error = error
+        if self.breaker.record(trio.current_time(), is_success=error is None):
+            log.warning("circuit breaker moved", subscriber=self.name, breaker=self.breaker.state.value)
+
+    def stats(self) -> SubscriberStats:
+        """This subscriber's record at this moment."""
+        return SubscriberStats(
+            mailbox=self.mailbox.stats(),
+            handled=self._handled,
+            failed=self._failed,
+            timed_out=self._timed_out,
+            skipped=self._skipped,
+            breaker=self.breaker.state,
+            last_error=self._last_error,
+        )
+
+
+class EventBus:
+    """The actor that carries typed events from publishers to subscribers.
+
+    Subscribing is allowed at any time, before or while it runs. Mailboxes outlive a restart of the bus.
+    """
+
+    name = "event_bus"
+
+    def __init__(self, limits: BusLimits | None = None) -> None:
+        self._limits = limits or BusLimits()
+        self._subscribers: dict[str, Subscriber] = {}
+        self._by_type: dict[type, tuple[Subscriber, ...]] = {}
+        self._nursery: trio.Nursery | None = None
+        self.published = 0
+
+    def subscribe(self, name: str, types: Iterable[type], handler: Handler) -> None:
+        """Call `handler` with every event whose type is, or derives from, one of `types`."""
+        assert name not in self._subscribers, f"{name} has subscribed already"
+        subscriber = Subscriber(name, tuple(types), handler, self._limits)
+        self._subscribers[name] = subscriber
+        self._by_type.clear()
+        if self._nursery is not None:
+            self._nursery.start_soon(subscriber.run)
+
+    def publish(self, event: object) -> None:
+        """Tell everybody who asked. Never waits, never raises for a subscriber's sake."""
+        self.published += 1
+        kind = type(event)
+        subscribers = self._by_type.get(kind)
+        if subscribers is None:
+            subscribers = tuple(s for s in self._subscribers.values() if issubclass(kind, s.types))
+            self._by_type[kind] = subscribers
+        for subscriber in subscribers:
+            subscriber.mailbox.put(event)
+
+    async def run(self, lifeline: Lifeline) -> None:
+        """Run every subscriber's task until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                for subscriber in self._subscribers.values():
+                    nursery.start_soon(subscriber.run)
+                lifeline.started()
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+
+    def stats(self) -> dict[str, SubscriberStats]:
+        """Every subscriber's record by name."""
+        return {name: subscriber.stats() for name, subscriber in self._subscribers.items()}
+
+    @property
+    def dropped(self) -> int:
+        """Events that some subscriber did not get, over all subscribers."""
+        return sum(s.mailbox.stats().dropped for s in self._subscribers.values())
+
+
+def handles(method: Callable[..., None]) -> Handler:
+    """Make a handler of a function that does not wait."""
+
+    @functools.wraps(method)
+    async def handler(event: Any) -> None:
+        method(event)
+        await trio.lowlevel.checkpoint()
+
+    return handler

@@ -1,0 +1,33 @@
+"""What a supervisor hands to an actor each time it starts it: say you are ready, show you are alive, hear you must stop."""
+
+from collections.abc import Callable
+
+import trio
+
+
+class Lifeline:
+    """One start of one actor. `stopping` is set when a stop is asked for politely; cancellation follows after the grace.
+
+    Readiness (`started`) and life (`beat`) are apart: an actor may be ready and then hang.
+    """
+
+    __slots__ = ("_clock", "beats", "is_started", "last_beat", "settled", "stopping")
+
+    def __init__(self, clock: Callable[[], float] = trio.current_time, *, stopping: trio.Event | None = None) -> None:
+        self._clock = clock
+        self.stopping = trio.Event() if stopping is None else stopping
+        self.settled = trio.Event()  # started, or ended without having started
+        self.is_started = False
+        self.beats = 0
+        self.last_beat = clock()
+
+    def started(self) -> None:
+        """Ready: the next actor in order may start. Further calls do nothing."""
+        self.is_started = True
+        self.last_beat = self._clock()
+        self.settled.set()
+
+    def beat(self) -> None:
+        """Alive, and one step further. An actor declared with a heartbeat must beat more often than its period."""
+        self.beats += 1
+        self.last_beat = self._clock()

@@ -1,0 +1,87 @@
+"""Facts that actors tell each other over the event bus: frozen, named by what happened, times in microseconds since the epoch.
+
+`name` is the fact's word on the wire and in the log.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from traderv3.domain.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The trader changed its state; `context` is a sentence a person understands."""
+
+    name: ClassVar[str] = "state_transition"
+    source: State
+    target: State
+    context: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionUp:
+    """A market-data connection was accepted by the venue."""
+
+    name: ClassVar[str] = "connection_up"
+    connection: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """A market-data connection, or an attempt at one, ended; the next attempt comes in `retry_s` seconds."""
+
+    name: ClassVar[str] = "connection_lost"
+    connection: str
+    reason: str
+    retry_s: float
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapDetected:
+    """A sequence number other than the next one came: `books` books of the subscription are stale until repaired."""
+
+    name: ClassVar[str] = "gap_detected"
+    connection: str
+    sid: int
+    expected: int
+    got: int
+    books: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class BooksRepaired:
+    """Every book that was stale is live again, `took_ms` after the first of them was lost."""
+
+    name: ClassVar[str] = "books_repaired"
+    connection: str
+    took_ms: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameProblem:
+    """The venue sent something that cannot be believed: `kind` names the rule, `detail` says what and where."""
+
+    name: ClassVar[str] = "frame_problem"
+    connection: str
+    kind: str
+    detail: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketsDropped:
+    """Tickers that the venue does not serve; the others go on."""
+
+    name: ClassVar[str] = "markets_dropped"
+    tickers: tuple[str, ...]
+    reason: str
+    at_us: int
+
+
+FeedEvent = ConnectionUp | ConnectionLost | GapDetected | BooksRepaired | FrameProblem | MarketsDropped

@@ -1,0 +1,111 @@
+"""WebSocket frames without I/O: takes the server's bytes apart into whole data messages and everything else.
+
+Data messages (text or binary, fragments joined) are handed out as payloads; control frames are passed on byte for byte
+to whoever keeps the connection (trio-websocket), interleaved ones included, so that order among each kind is kept.
+Source: RFC 6455 section 5. No extension is negotiated, so a reserved bit is an error; a server never masks.
+Never: unbounded. A message above `message_max` bytes ends the connection.
+"""
+
+from typing import Final
+
+from traderv3.domain.errors import RemoteProtocolError
+
+MESSAGE_MAX: Final = 16 * 1024 * 1024  # a snapshot of 10,000 levels a side is 0.5 MB
+
+_FIN: Final = 0x80
+_RESERVED: Final = 0x70
+_OPCODE: Final = 0x0F
+_CONTINUATION, _TEXT, _BINARY, _CLOSE = 0x0, 0x1, 0x2, 0x8
+_PLAIN_TEXT: Final = _FIN | _TEXT
+
+
+class FrameReader:
+    """Splits one connection's bytes. After an error it must not be used further."""
+
+    __slots__ = ("_fragments", "_fragments_size", "_message_max", "_needed", "_rest", "messages_read")
+
+    def __init__(self, *, message_max: int = MESSAGE_MAX) -> None:
+        self._rest = bytearray()  # the beginning of a frame not yet whole
+        self._needed = 0  # bytes until looking at the rest again is worth it: keeps a long message linear
+        self._fragments: list[bytes] | None = None
+        self._fragments_size = 0
+        self._message_max = message_max
+        self.messages_read = 0
+
+    def receive(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Take bytes as they came; return the data messages now complete and the control frames' bytes, both in order.
+
+        Raises `RemoteProtocolError` at a frame that the protocol does not allow.
+        """
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return [], b""
+            view = bytes(self._rest)
+        else:
+            view = bytes(data)
+        size = len(view)
+        messages: list[bytes] = []
+        control = b""
+        at = needed = 0
+        while size - at >= 2:
+            first, length = view[at], view[at + 1]
+            start = at + 2
+            if length >= 126:
+                if length > 127:
+                    msg = "the server masked a frame"
+                    raise RemoteProtocolError(msg)
+                start += 2 if length == 126 else 8
+                if start > size:
+                    break
+                length = int.from_bytes(view[at + 2 : start], "big")
+                if length > self._message_max:
+                    self._too_long(length)
+            end = start + length
+            if end > size:
+                needed = end - at
+                break
+            if first == _PLAIN_TEXT and self._fragments is None:
+                messages.append(view[start:end])
+            elif first & _OPCODE >= _CLOSE:
+                self._check_control(first, length)
+                control += view[at:end]
+            else:
+                whole = self._take_fragment(first, view[start:end])
+                if whole is not None:
+                    messages.append(whole)
+            at = end
+        self._rest = bytearray(view[at:])
+        self._needed = needed
+        self.messages_read += len(messages)
+        return messages, control
+
+    def _check_control(self, first: int, length: int) -> None:
+        if first & _RESERVED or not first & _FIN or length > 125 or first & _OPCODE > 0xA:
+            msg = f"malformed control frame 0x{first:02x} of {length} bytes"
+            raise RemoteProtocolError(msg)
+
+    def _take_fragment(self, first: int, payload: bytes) -> bytes | None:
+        """Take a data frame that is a fragment or binary; return the message if it is now complete."""
+        opcode = first & _OPCODE
+        if first & _RESERVED or opcode > _BINARY:
+            msg = f"data frame 0x{first:02x} uses what was not negotiated"
+            raise RemoteProtocolError(msg)
+        if (opcode == _CONTINUATION) != (self._fragments is not None):
+            msg = "a fragment without its beginning, or a message inside another"
+            raise RemoteProtocolError(msg)
+        if self._fragments is None:
+            self._fragments, self._fragments_size = [], 0
+        self._fragments.append(payload)
+        self._fragments_size += len(payload) + 1  # an empty fragment costs too
+        if self._fragments_size > self._message_max:
+            self._too_long(self._fragments_size)
+        if not first & _FIN:
+            return None
+        whole = b"".join(self._fragments)
+        self._fragments = None
+        return whole
+
+    def _too_long(self, length: int) -> None:
+        msg = f"a message of {length} bytes; at most {self._message_max} are taken"
+        raise RemoteProtocolError(msg)

@@ -1,0 +1,189 @@
+"""The venue's WebSocket messages, field by field in its own names and strings, and the commands we send.
+
+Decoding is strict about what is known (a missing or mistyped field raises) and open to what is new (unknown fields are
+passed over; unknown types are told apart by `Header`).
+Source: Kalshi's AsyncAPI document, October 2026. `clock`, `ts_ms` and `sending_ts_ms` are optional: older frames lack them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from traderv3.domain.units import DOLLAR, UnitError, parse_price, parse_qty
+
+# One level as printed: price with 4 decimals, count with 2.
+Level = tuple[str, str]
+
+BOOK_CHANNEL: Final = "orderbook_delta"
+
+# Error codes that end a subscription: it must be made anew (source: AsyncAPI, error codes).
+TERMINAL_CODES: Final = frozenset({10, 25})
+
+
+class SnapshotBody(msgspec.Struct, gc=False):
+    """A whole book; the key of an empty side is absent."""
+
+    market_ticker: str
+    market_id: str = ""
+    clock: int | None = None
+    yes_dollars_fp: list[Level] = []
+    no_dollars_fp: list[Level] = []
+    ts_ms: int | None = None
+
+
+class DeltaBody(msgspec.Struct, gc=False):
+    """A signed change to one level."""
+
+    market_ticker: str
+    price_dollars: str
+    delta_fp: str
+    side: Literal["yes", "no"]
+    market_id: str = ""
+    clock: int | None = None
+    ts_ms: int | None = None
+
+
+class Snapshot(msgspec.Struct, gc=False, tag="orderbook_snapshot"):
+    """`id` only when it answers `get_snapshot`."""
+
+    sid: int
+    seq: int
+    msg: SnapshotBody
+    id: int | None = None
+
+
+class Delta(msgspec.Struct, gc=False, tag="orderbook_delta"):
+    """One change of one book."""
+
+    sid: int
+    seq: int
+    msg: DeltaBody
+
+
+class SubscribedBody(msgspec.Struct):
+    """Which channel got which subscription id."""
+
+    channel: str
+    sid: int
+
+
+class Subscribed(msgspec.Struct, tag="subscribed"):
+    """A new subscription exists. Carries no sequence number."""
+
+    msg: SubscribedBody
+    id: int | None = None
+
+
+class Ok(msgspec.Struct, tag="ok"):
+    """A command was carried out. With `sid` and `seq` it consumes a sequence number of that subscription.
+
+    `msg` is an object after `update_subscription` and an array after `list_subscriptions`.
+    """
+
+    id: int | None = None
+    sid: int | None = None
+    seq: int | None = None
+    msg: Any = None
+
+
+class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
+    """The last message of a subscription; consumes its last sequence number."""
+
+    sid: int
+    id: int | None = None
+    seq: int | None = None
+
+
+class ErrorBody(msgspec.Struct):
+    """Which rule was broken, and by which markets where the venue names them."""
+
+    code: int
+    msg: str = ""
+    market_ticker: str | None = None
+    market_tickers: list[str] | None = None
+
+    @property
+    def tickers(self) -> list[str]:
+        """Every market that the error names."""
+        return list(self.market_tickers or ()) + ([self.market_ticker] if self.market_ticker else [])
+
+
+class Error(msgspec.Struct, tag="error"):
+    """A command failed, or (no `id`) a subscription did. With `seq` it consumes a number."""
+
+    msg: ErrorBody
+    id: int | None = None
+    sid: int | None = None
+    seq: int | None = None
+
+
+class Header(msgspec.Struct):
+    """What every message has, for those we do not know."""
+
+    type: str
+    sid: int | None = None
+    seq: int | None = None
+
+
+Frame = Snapshot | Delta | Subscribed | Ok | Unsubscribed | Error
+
+FRAME: Final = msgspec.json.Decoder(Frame)
+HEADER: Final = msgspec.json.Decoder(Header)
+KNOWN_TYPES: Final = frozenset({"orderbook_snapshot", "orderbook_delta", "subscribed", "ok", "unsubscribed", "error"})
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Exact(dict[str, int]):
+    """A bounded memory of strings already converted: the feed repeats the same few thousand."""
+
+    def __init__(self, parse: Any, capacity: int) -> None:
+        super().__init__()
+        self._parse = parse
+        self._capacity = capacity
+
+    def __missing__(self, text: str) -> int:
+        value: int = self._parse(text)
+        if len(self) >= self._capacity:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def _parse_book_price(text: str) -> int:
+    price = parse_price(text)
+    if not 0 < price < DOLLAR:
+        msg = f"price {text!r} is not between 0 and 1 dollar"
+        raise UnitError(msg)
+    return price
+
+
+PRICES: Final = _Exact(_parse_book_price, 20_000)
+COUNTS: Final = _Exact(parse_qty, 50_000)
+
+
+def levels(printed: Sequence[Level]) -> list[tuple[int, int]]:
+    """Printed levels as `(price, size)` integers. Raises `UnitError`."""
+    return [(PRICES[price], COUNTS[count]) for price, count in printed]
+
+
+def subscribe(command_id: int, tickers: Sequence[str]) -> bytes:
+    """The command that makes the order-book subscription, NO prices always on their own scale."""
+    params = {"channels": [BOOK_CHANNEL], "market_tickers": list(tickers), "use_yes_price": False}
+    return _encode({"id": command_id, "cmd": "subscribe", "params": params})
+
+
+def add_markets(command_id: int, sid: int, tickers: Sequence[str]) -> bytes:
+    """The command that adds markets to a subscription; each new one gets a snapshot."""
+    return _update(command_id, sid, "add_markets", tickers)
+
+
+def get_snapshot(command_id: int, sid: int, tickers: Sequence[str]) -> bytes:
+    """The command that asks for fresh snapshots in the running stream."""
+    return _update(command_id, sid, "get_snapshot", tickers)
+
+
+def _update(command_id: int, sid: int, action: str, tickers: Sequence[str]) -> bytes:
+    params = {"sids": [sid], "action": action, "market_tickers": list(tickers)}
+    return _encode({"id": command_id, "cmd": "update_subscription", "params": params})

@@ -1,0 +1,86 @@
+"""Health, judged purely from facts: what is wrong, since when, and what it means for trading.
+
+A cause that ends leaves its reason for `HOLD_US` (hysteresis), so that something that flickers reads as one trouble;
+`healthy` returns within 15 s of the last cause's end.
+Units: microseconds since the epoch, except names in `_s` and `_ms`.
+Never: quiet taken for trouble. A market may say nothing for an hour; an unknown ticker is a warning, not a reason.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from traderv3.core.supervision import NodeReport, Status
+from traderv3.domain.feed import Feed, Link
+from traderv3.domain.health import Health, Level, Reason
+from traderv3.domain.states import State
+
+HOLD_US: Final = 5_000_000
+LAG_MS_MAX: Final = 250.0
+_SEVERITY: Final = tuple(Level)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Something wrong right now."""
+
+    component: str
+    message: str
+    level: Level
+
+
+def find_causes(
+    state: State, context: str, feed: Feed, tree: Iterable[NodeReport], *, lag_ms: float, log_lost: int
+) -> list[Cause]:
+    """Everything that is wrong at this moment, worst first is not promised."""
+    causes: list[Cause] = []
+    if state is State.ERROR:
+        causes.append(Cause("state_machine", f"in error: {context}; nothing can be traded", Level.UNHEALTHY))
+    elif state is State.CONNECTIVITY:
+        causes.append(Cause("state_machine", "no live feed yet; nothing can be traded", Level.DEGRADED))
+    if feed.was_accepted and feed.link is not Link.CONNECTED:
+        message = f"the venue is not connected ({feed.link_reason}); every book is stale"
+        causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
+    elif stale := [ticker for ticker in feed.stale if ticker not in feed.absent]:
+        shown = ", ".join(stale[:3]) + (", …" if len(stale) > 3 else "")
+        message = f"{len(stale)} of {len(feed.books)} books stale ({shown}); they refuse orders"
+        causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
+    if feed.exchange_active is False:
+        causes.append(Cause("discovery", "the exchange is paused; not even cancels are taken", Level.DEGRADED))
+    elif feed.trading_active is False:
+        causes.append(Cause("discovery", "trading is paused at the exchange; orders are refused", Level.DEGRADED))
+    causes += _actors_down(tree)
+    if lag_ms > LAG_MS_MAX:
+        causes.append(Cause("loop_watchdog", "the event loop runs late; decisions are delayed", Level.DEGRADED))
+    if log_lost:
+        causes.append(Cause("log", "log lines were lost; the record has holes", Level.DEGRADED))
+    return causes
+
+
+def _actors_down(nodes: Iterable[NodeReport]) -> list[Cause]:
+    causes: list[Cause] = []
+    for node in nodes:
+        if node.strategy is None and node.status in (Status.BACKOFF, Status.FAILED):
+            message = f"{node.status}: {node.last_error or 'ended'}"
+            causes.append(Cause(node.name, message, Level.DEGRADED))
+        causes += _actors_down(node.children)
+    return causes
+
+
+class HealthJudge:
+    """Remembers since when each cause has been there, and holds it a little after its end."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, Level], tuple[Reason, int]] = {}  # key: reason, when last seen
+
+    def judge(self, causes: Iterable[Cause], *, now_us: int) -> Health:
+        """The health now. Call at least every few seconds."""
+        for cause in causes:
+            key = (cause.component, cause.level)
+            held = self._held.get(key)
+            since_us = held[0].since_us if held else now_us
+            self._held[key] = (Reason(cause.component, cause.message, since_us, cause.level), now_us)
+        self._held = {key: held for key, held in self._held.items() if now_us - held[1] <= HOLD_US}
+        reasons = tuple(reason for reason, _ in self._held.values())
+        level = max((reason.level for reason in reasons), key=_SEVERITY.index, default=Level.HEALTHY)
+        return Health(level, reasons)

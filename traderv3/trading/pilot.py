@@ -1,0 +1,150 @@
+"""The actor that decides in which state the trader is, from what is known of the feed.
+
+`next_move` is the whole decision: pure, from facts to a state and the sentence that says why. The actor looks ten times
+a second, which keeps a transition well within 100 ms of its cause plus the second that a lost venue is given.
+Source: design section 7, "When `ready` is left".
+Never: a transition that the table of `domain.states` does not hold.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import trio
+
+from traderv3.core.event_bus import EventBus
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.state_machine import StateMachine, StateTable, Transition
+from traderv3.core.supervision import Backoff
+from traderv3.domain.events import StateChanged
+from traderv3.domain.feed import Feed, Link
+from traderv3.domain.states import EDGES, LIMITS_S, OPERATING, OVERDUE, State
+
+log = structlog.get_logger(component="state_machine")
+
+LOOK_S: Final = 0.05
+LOST_S: Final = 1.0  # no connection or no live book for so long ends `ready`
+
+TABLE: Final = StateTable(
+    edges=EDGES, initial=State.STARTUP, final=frozenset({State.SHUTDOWN}), limits_s=LIMITS_S, overdue=OVERDUE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision needs. `lost_s`: seconds since there was a connection and a live book, 0.0 while there are."""
+
+    is_served: bool  # bus, metrics and console are up
+    is_connected: bool
+    live: int
+    syncing: int
+    stale: int
+    watched: int
+    absent: int
+    lost_s: float
+    link_reason: str
+    problem: str | None
+    retry_in_s: float  # in `error`: until the next try; 0.0 when it is due
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where to go, and the sentence that says why."""
+
+    target: State
+    context: str
+
+
+def next_move(state: State, facts: Facts) -> Move | None:
+    """The transition that the facts ask for, or None. Only a person's or the supervisor's stop leads to `shutdown`."""
+    match state:
+        case State.STARTUP:
+            return Move(State.INITIALIZING, "configuration read; starting bus, metrics and console")
+        case State.INITIALIZING if facts.is_served:
+            return Move(State.CONNECTIVITY, "console served; connecting to the venue")
+        case State.CONNECTIVITY if facts.problem is not None:
+            return Move(State.ERROR, facts.problem)
+        case State.CONNECTIVITY if facts.is_connected and facts.live and not facts.syncing and not facts.stale:
+            missing = f", {facts.absent} without a book" if facts.absent else ""
+            return Move(State.READY, f"{facts.live} of {facts.watched} markets live{missing}")
+        case _ if state in OPERATING and facts.problem is not None:
+            return Move(State.ERROR, facts.problem)
+        case _ if state in OPERATING and facts.lost_s >= LOST_S:
+            what = "no live book" if facts.is_connected else f"connection lost: {facts.link_reason}"
+            return Move(State.CONNECTIVITY, what)
+        case State.ERROR if facts.problem is None and facts.is_connected and facts.live:
+            return Move(State.CONNECTIVITY, "the venue is back")
+        case State.ERROR if facts.retry_in_s <= 0:
+            return Move(State.CONNECTIVITY, "trying again")
+    return None
+
+
+class Pilot:
+    """Keeps the machine in the state that the facts ask for. The machine outlives a restart of this actor."""
+
+    name = "state_machine"
+
+    def __init__(
+        self,
+        feed: Feed,
+        bus: EventBus,
+        *,
+        is_served: Callable[[], bool],
+        wall_us: Callable[[], int],
+        rng: random.Random,
+        backoff: Backoff,
+    ) -> None:
+        self._feed = feed
+        self._is_served = is_served
+        self._bus = bus
+        self._wall_us = wall_us
+        self._rng = rng
+        self._backoff = backoff
+        self._errors = 0
+        self._retry_at = 0.0
+        self._good_at = trio.current_time()
+        self.since_us = wall_us()
+        self.machine = StateMachine(TABLE, self._announce)
+
+    def _announce(self, transition: Transition[State]) -> None:
+        self.since_us = self._wall_us()
+        if transition.target is State.ERROR:
+            self._errors += 1
+            self._retry_at = trio.current_time() + self._backoff.delay_s(self._errors, self._rng)
+        elif transition.target in OPERATING:
+            self._errors = 0
+        event = StateChanged(transition.source, transition.target, transition.context, self.since_us)
+        self._bus.publish(event)
+
+    async def run(self, lifeline: Lifeline) -> None:
+        """Look and move until cancelled."""
+        lifeline.started()
+        while True:
+            lifeline.beat()
+            if not await self.machine.enforce_limit():
+                move = next_move(self.machine.state, self.facts())
+                if move is not None:
+                    await self.machine.to(move.target, move.context)
+            await trio.sleep(LOOK_S)
+
+    def facts(self) -> Facts:
+        """What is known now."""
+        feed, now = self._feed, trio.current_time()
+        is_connected, live = feed.link is Link.CONNECTED, feed.live
+        if is_connected and live:
+            self._good_at = now
+        return Facts(
+            is_served=self._is_served(),
+            is_connected=is_connected,
+            live=live,
+            syncing=len(feed.syncing),
+            stale=sum(ticker not in feed.absent for ticker in feed.stale),
+            watched=len(feed.books),
+            absent=len(feed.absent),
+            lost_s=now - self._good_at,
+            link_reason=feed.link_reason,
+            problem=feed.problem,
+            retry_in_s=max(0.0, self._retry_at - now),
+        )
