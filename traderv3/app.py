@@ -102,7 +102,7 @@ class _Guard:
 def _add_health(app: QuartTrio, trader: Trader) -> None:
     @app.get("/v3/health")
     async def health() -> Response:
-        now, state = trader.aggregator.health, trader.pilot.machine.state
+        now, state = trader.aggregator.assess(), trader.pilot.machine.state
         is_up = now.level is not Level.UNHEALTHY
         body = {
             "healthy": is_up,

@@ -109,7 +109,7 @@ class Trader:
             self.bus,
             wall_us=wall_us,
             lag_s=lambda: self.watchdog.lag_s,
-            state=lambda: (self.pilot.machine.state, self.pilot.machine.context),
+            state=lambda: (self.pilot.machine.state, self.pilot.machine.context, self.pilot.machine.held_s),
             tree=lambda: self.node().children,
             log_lost=log_lost,
         )
@@ -157,7 +157,10 @@ class Trader:
         venue = SupervisorSpec(name="venue", strategy=Strategy.REST_FOR_ONE, children=(market,))
         own_exchange = (self._exchange_spec(),) if self.settings.is_own_exchange else ()
         return SupervisorSpec(
-            name="root", strategy=Strategy.ONE_FOR_ONE, children=(control, observation, *own_exchange, venue)
+            name="root",
+            strategy=Strategy.ONE_FOR_ONE,
+            children=(control, observation, *own_exchange, venue),
+            backoff=Backoff(LIMITS.room_first_s, LIMITS.room_most_s, jitter=0.25),
         )
 
     def _exchange_spec(self) -> ChildSpec:
@@ -225,7 +228,7 @@ class Trader:
             wall_us=self.wall_us,
             feed=self.feed,
             state=lambda: StateNow(machine.state, self.pilot.since_us, machine.context),
-            health=lambda: self.aggregator.health,
+            health=self.aggregator.assess,
             numbers=lambda: self.aggregator.numbers,
             tree=self.node,
             subscribers=self.bus.stats,
@@ -252,7 +255,7 @@ class Trader:
         return prometheus.render(
             self.feed,
             self.aggregator.numbers,
-            self.aggregator.health,
+            self.aggregator.assess(),
             self.pilot.machine.state,
             self.node(),
             uptime_s=self.picture.uptime_s,
@@ -351,7 +354,8 @@ async def _main(
     )
     url = f"http://{settings.host}:{trader.web_server.port}/v3-trader"
     log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
-    print(f"console: {url}#token={token}", file=sys.stderr, flush=True)  # to the terminal alone, never into the log
+    sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
+    sys.stderr.flush()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signals, trader, book)
         try:

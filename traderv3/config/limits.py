@@ -23,6 +23,9 @@ class Limits:
     silence_s: float = 30.0
     connect_s: float = 10.0
     handshake_s: float = 10.0
+    # A whole room, or the embedded exchange, that went down comes back no sooner than an outage is worth a transition.
+    room_first_s: float = 1.5
+    room_most_s: float = 15.0
     # The next try out of `error` (state machine): the connector itself tries all the time.
     error_first_s: float = 2.0
     error_most_s: float = 30.0

@@ -220,7 +220,7 @@ class Playback:
 
     def _play(self, entry: Entry) -> None:
         if entry.conn != self._conn:
-            if self._conn is not None:
+            if self._conn is not None and self.counts[Kind.CONNECTIONS] <= REPORTS_MAX:
                 self._report_to("recording_conn_changed", {"source": self._conn, "target": entry.conn})
             self._conn = entry.conn
             self.counts[Kind.CONNECTIONS] += 1

@@ -186,6 +186,7 @@ class ClientSession:
 
     def _overflow(self, subscription: Subscription) -> None:
         self.overflows += 1
+        subscription.seq -= 1  # the message that found no room had taken a number; the error takes it over
         body = wire.error_body(25, "Subscription buffer overflow")
         self._append(wire.reply("error", msg=body, sending_ms=self.floor.now_ms(), **subscription.scope()))
         self.drop(subscription)

@@ -48,7 +48,7 @@ def framed(texts: Iterable[bytes]) -> Iterator[bytes]:
 class ClientStream(trio.abc.Stream):
     """Replays the bytes already read, then passes on; all writing goes through one lock."""
 
-    def __init__(self, stream: trio.SocketStream, already_read: bytes) -> None:
+    def __init__(self, stream: trio.abc.Stream, already_read: bytes) -> None:
         self._stream = stream
         self._already_read = already_read
         self._lock = trio.Lock()
@@ -95,6 +95,7 @@ class ClientStream(trio.abc.Stream):
 
     def reset_on_close(self) -> None:
         """Let the close that follows be a TCP reset, as of a peer that crashed."""
+        assert isinstance(self._stream, trio.SocketStream)
         self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def aclose(self) -> None:

@@ -6,17 +6,17 @@ name: `.zst`, `.gz`, none. Times in microseconds since the epoch. A frame is kep
 Never: a whole file in memory, or a torn end passed over in silence.
 """
 
-import gzip
-import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
 FORMAT: Final = 1
 _LINE_SHOWN_MAX: Final = 80
+_CHUNK: Final = 64 << 10
+_GZIP: Final = 31  # zlib's window bits for a gzip header
 
 
 class RecordingProblem(ValueError):
@@ -67,8 +67,7 @@ class RecordingReader:
         """Raises `RecordingProblem` if the file does not begin as a recording does. `name` decides the compression."""
         self.torn: str | None = None
         self.line = 0
-        self._errors: tuple[type[Exception], ...] = ()
-        self._lines = self._opened(file, PurePath(name).suffix)
+        self._lines = _lines(file, PurePath(name).suffix)
         self.header = self._read_header()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -89,22 +88,10 @@ class RecordingReader:
             raise RecordingProblem(self.line, "neither a frame with its direction nor an event")
         return entry
 
-    def _opened(self, file: BinaryIO, ending: str) -> Callable[[], bytes]:
-        if ending == ".gz":
-            self._errors = (EOFError, zlib.error, gzip.BadGzipFile)
-            return io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), 1 << 18).readline
-        if ending == ".zst":
-            import zstandard  # noqa: PLC0415 - a start without a compressed recording does not pay for it
-
-            self._errors = (zstandard.ZstdError,)
-            unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-            return io.BufferedReader(unpacked, 1 << 18).readline
-        return file.readline
-
     def _next_line(self) -> bytes:
         try:
-            data = self._lines()
-        except self._errors as cause:
+            data = next(self._lines, b"")
+        except _Torn as cause:
             if self.line == 0:
                 raise RecordingProblem(1, f"cannot be unpacked: {cause}") from None
             self.torn = f"the compressed data ends within line {self.line + 1}: {cause}"
@@ -123,6 +110,53 @@ class RecordingReader:
         if header.recording != FORMAT:
             raise RecordingProblem(1, f"recording format {header.recording}; this program reads {FORMAT}")
         return header
+
+
+class _Torn(Exception):
+    """The compressed data is damaged or ends early; everything before was handed out."""
+
+
+class _Unpacker(Protocol):
+    """What zlib's and zstandard's decompression objects have in common."""
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+def _lines(file: BinaryIO, ending: str) -> Iterator[bytes]:
+    """Whole lines with their newline, the last perhaps without; raises `_Torn` where the compressed data breaks off."""
+    if ending == ".gz":
+        return _unpacked_lines(file, lambda: zlib.decompressobj(_GZIP), zlib.error)
+    if ending == ".zst":
+        import zstandard  # noqa: PLC0415 - a start without a compressed recording does not pay for it
+
+        return _unpacked_lines(file, lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError)
+    return iter(file)
+
+
+def _unpacked_lines(file: BinaryIO, start: Callable[[], _Unpacker], error: type[Exception]) -> Iterator[bytes]:
+    unpacker = start()
+    pending = b""
+    while packed := file.read(_CHUNK):
+        while packed:
+            if unpacker.eof:  # one compressed stream may follow another
+                unpacker = start()
+            try:
+                data = unpacker.decompress(packed)
+            except error as cause:
+                raise _Torn(str(cause)) from None
+            packed = unpacker.unused_data if unpacker.eof else b""
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+    if pending:
+        yield pending
+    if not unpacker.eof:
+        msg = "the end of the stream is missing"
+        raise _Torn(msg)
 
 
 def header_line(*, environment: str, markets: list[str], started_us: int) -> bytes:

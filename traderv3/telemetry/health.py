@@ -17,6 +17,7 @@ from traderv3.domain.states import State
 
 HOLD_US: Final = 5_000_000
 LAG_MS_MAX: Final = 250.0
+PATIENCE_S: Final = 5.0  # connecting is no illness until it takes longer than this
 _SEVERITY: Final = tuple(Level)
 
 
@@ -30,13 +31,20 @@ class Cause:
 
 
 def find_causes(
-    state: State, context: str, feed: Feed, tree: Iterable[NodeReport], *, lag_ms: float, log_lost: int
+    state: State,
+    context: str,
+    feed: Feed,
+    tree: Iterable[NodeReport],
+    *,
+    held_s: float,
+    lag_ms: float,
+    log_lost: int,
 ) -> list[Cause]:
-    """Everything that is wrong at this moment, worst first is not promised."""
+    """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted."""
     causes: list[Cause] = []
     if state is State.ERROR:
         causes.append(Cause("state_machine", f"in error: {context}; nothing can be traded", Level.UNHEALTHY))
-    elif state is State.CONNECTIVITY:
+    elif state is State.CONNECTIVITY and held_s > PATIENCE_S:
         causes.append(Cause("state_machine", "no live feed yet; nothing can be traded", Level.DEGRADED))
     if feed.was_accepted and feed.link is not Link.CONNECTED:
         message = f"the venue is not connected ({feed.link_reason}); every book is stale"

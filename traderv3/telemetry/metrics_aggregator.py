@@ -37,7 +37,7 @@ def read_rss_mb() -> float:
 
 
 class MetricsAggregator:
-    """Owns `numbers` and `health`; others read them."""
+    """Owns `numbers` and judges health; others read both."""
 
     name = "metrics_aggregator"
 
@@ -48,7 +48,7 @@ class MetricsAggregator:
         *,
         wall_us: Callable[[], int],
         lag_s: Callable[[], float],
-        state: Callable[[], tuple[State, str]],
+        state: Callable[[], tuple[State, str, float]],
         tree: Callable[[], Sequence[NodeReport]],
         log_lost: Callable[[], int],
     ) -> None:
@@ -58,10 +58,10 @@ class MetricsAggregator:
         self._state = state
         self._tree = tree
         self._log_lost = log_lost
-        self._log_lost_seen = 0
+        self._log_lost_before = 0
+        self._log_lost_lately = 0
         self._judge = HealthJudge()
         self.numbers = Numbers()
-        self.health = Health()
         bus.subscribe("log_of_facts", LOGGED, handles(log_fact))
 
     async def run(self, lifeline: Lifeline) -> None:
@@ -69,7 +69,6 @@ class MetricsAggregator:
         lifeline.started()
         messages, sampled_at = self._feed.counters.messages, trio.current_time()
         while True:
-            self.assess()
             await trio.sleep(SAMPLE_S)
             lifeline.beat()
             now = trio.current_time()
@@ -79,18 +78,24 @@ class MetricsAggregator:
             self.numbers.messages_per_second = round(shown + _RATE_WEIGHT * (rate - shown), 1)
             self.numbers.loop_lag_ms = round(self._lag_s() * 1000, 2)
             self.numbers.rss_mb = round(read_rss_mb(), 1)
+            lost = self._log_lost()
+            self._log_lost_lately, self._log_lost_before = lost - self._log_lost_before, lost
             messages, sampled_at = seen, now
+            self.assess()  # so that the judge's memory of causes does not depend on who asks
 
     def assess(self) -> Health:
-        """Judge health from the facts as they are now."""
-        state, context = self._state()
-        lost = self._log_lost()
-        newly_lost, self._log_lost_seen = lost - self._log_lost_seen, lost
+        """Judge health from the facts as they are now: whoever asks gets the truth of this moment."""
+        state, context, held_s = self._state()
         causes = find_causes(
-            state, context, self._feed, self._tree(), lag_ms=self.numbers.loop_lag_ms, log_lost=newly_lost
+            state,
+            context,
+            self._feed,
+            self._tree(),
+            held_s=held_s,
+            lag_ms=self.numbers.loop_lag_ms,
+            log_lost=self._log_lost_lately,
         )
-        self.health = self._judge.judge(causes, now_us=self._wall_us())
-        return self.health
+        return self._judge.judge(causes, now_us=self._wall_us())
 
 
 LOGGED: Final = (

@@ -11,12 +11,16 @@ import { Supervision } from "../features/supervision/Supervision";
 import { Terminal } from "../features/terminal/Terminal";
 import { useConsole } from "../feed/hooks";
 
-/** The whole wall. `data-live` is what strikes every fact through when the link is not live. */
+/** The whole wall. `data-live=false` is what strikes every fact through; before the first answer there is none. */
 export function App(): ReactNode {
   const status = useConsole((state) => state.link.status);
   const environment = useConsole((state) => state.model.connection?.environment);
   return (
-    <div className="console" data-live={status === "live"} data-environment={environment}>
+    <div
+      className="console"
+      data-live={status === "connecting" ? undefined : status === "live"}
+      data-environment={environment}
+    >
       <PageTitle />
       <Announcer />
       <Header />

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
+import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
 import { Scroll } from "../../ui/Scroll";
 import { Words } from "../../ui/Words";
@@ -13,7 +14,15 @@ export function Alerts(): ReactNode {
   const warnings = useConsole((state) => state.model.warnings);
   const rows: readonly Trouble[] = troubles(trader, alerts, warnings);
   return (
-    <Panel title="Alarms" room="alerts" aside={<span className="fact">{rows.length}</span>}>
+    <Panel
+      title="Alarms"
+      room="alerts"
+      aside={
+        <Known>
+          <span className="fact">{rows.length}</span>
+        </Known>
+      }
+    >
       <Scroll label="Alarms">
         {rows.length === 0 ? (
           <Words

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
+import { Known } from "../../ui/Known";
 import { Num } from "../../ui/Num";
 import { Uptime } from "./Uptime";
 import { UtcClock } from "./UtcClock";
@@ -13,7 +14,9 @@ export function Vitals(): ReactNode {
         <dt>markets live</dt>
         <dd>
           <Num value={metrics?.markets_connected} testId="market-count" />
-          <span className="unit"> of {known}</span>
+          <Known>
+            <span className="unit"> of {known}</span>
+          </Known>
         </dd>
       </div>
       <div>

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import { transitionText } from "../../model/lines";
 import { CopyButton } from "../../ui/CopyButton";
+import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
 import { Scroll } from "../../ui/Scroll";
 import { Words } from "../../ui/Words";
@@ -22,7 +23,9 @@ export function History(): ReactNode {
       room="history"
       aside={
         <>
-          <span className="fact">{total > ROWS_MAX ? `newest ${ROWS_MAX} of ${total}` : total}</span>
+          <Known>
+            <span className="fact">{total > ROWS_MAX ? `newest ${ROWS_MAX} of ${total}` : total}</span>
+          </Known>
           <CopyButton label="copy the transitions as text" text={text} />
         </>
       }

@@ -23,7 +23,7 @@ export function MarketRow({ top, ageMs }: Props): ReactNode {
       data-book-state={book_state}
       data-quiet={isQuiet}
     >
-      <th scope="row">
+      <th scope="row" title={ticker}>
         {ticker}
         {stale_reason !== null && <span className="reason">{stale_reason}</span>}
       </th>

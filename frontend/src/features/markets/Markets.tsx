@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { useConsole, useServerNow } from "../../feed/hooks";
 import type { MarketTop } from "../../protocol/messages";
+import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
 import { Scroll } from "../../ui/Scroll";
 import { Words } from "../../ui/Words";
@@ -11,7 +12,15 @@ export function Markets(): ReactNode {
   const markets = useConsole((state) => state.model.markets);
   const tops = [...markets.values()];
   return (
-    <Panel title="Markets" room="markets" aside={<Summary tops={tops} />}>
+    <Panel
+      title="Markets"
+      room="markets"
+      aside={
+        <Known>
+          <Summary tops={tops} />
+        </Known>
+      }
+    >
       <Scroll label="Markets">
         {tops.length === 0 ? (
           <Words

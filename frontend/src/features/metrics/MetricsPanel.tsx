@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
+import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
 import { Scroll } from "../../ui/Scroll";
 import { Words } from "../../ui/Words";
@@ -10,7 +11,15 @@ import { METRICS } from "./rows";
 export function MetricsPanel(): ReactNode {
   const metrics = useConsole((state) => state.model.trader?.metrics);
   return (
-    <Panel title="Metrics" room="metrics" aside={<ConsoleHealth />}>
+    <Panel
+      title="Metrics"
+      room="metrics"
+      aside={
+        <Known>
+          <ConsoleHealth />
+        </Known>
+      }
+    >
       <Scroll label="Metrics">
         {metrics === undefined ? (
           <Words connecting="Numbers come with the first answer of the trader." empty="No numbers yet." />

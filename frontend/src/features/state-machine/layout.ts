@@ -25,7 +25,7 @@ export const SPINE_X = 58;
 const ROW = 31;
 const LANE_GAP = 16;
 const STATION_R = 6;
-const LEFT_MAX = 62;
+const LEFT_MAX = 55;
 const RIGHT_MAX = 34;
 
 export function layOut(states: Readonly<Record<string, readonly string[]>>): Diagram {
@@ -67,7 +67,7 @@ function laneLength(names: readonly string[], states: Readonly<Record<string, re
 function pathOf(start: number, end: number): string {
   const rows = (end - start) / ROW;
   if (rows > 0 && rows < 1.1) return `M${SPINE_X} ${start + STATION_R}L${SPINE_X} ${end - STATION_R - 2}`;
-  const bulge = rows > 0 ? -Math.min(LEFT_MAX, 10 + 9 * rows) : Math.min(RIGHT_MAX, 10 - 5 * rows);
+  const bulge = rows > 0 ? -Math.min(LEFT_MAX, 10 + 5.5 * rows) : Math.min(RIGHT_MAX, 10 - 5 * rows);
   const side = Math.sign(bulge);
   const from = SPINE_X + side * STATION_R;
   const to = SPINE_X + side * (STATION_R + 2);
