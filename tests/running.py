@@ -19,7 +19,7 @@ import trio_websocket
 COMMAND = (sys.executable, "-m", "traderv3")
 POLL_S = 0.02
 START_S = 20.0  # generous: the machines are shared
-_CONSOLE = re.compile(rb"console: (http://[^/]+)/v3-trader#token=(\S+)\n")
+CONSOLE_LINE = rb"console: (http://[^/]+)/v3-trader#token=(\S+)\n"
 
 T = TypeVar("T")
 
@@ -84,11 +84,14 @@ async def running(*arguments: str, cwd: Path, **variables: str) -> AsyncIterator
         stderr=subprocess.PIPE,
     )
     child = Process(process)
+    collected = trio.Event()
 
     async def collect(stream: trio.abc.ReceiveStream | None, into: bytearray) -> None:
         assert stream is not None
         async for chunk in stream:
             into += chunk
+        if stream is process.stderr:
+            collected.set()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(collect, process.stdout, child.out)
@@ -100,8 +103,7 @@ async def running(*arguments: str, cwd: Path, **variables: str) -> AsyncIterator
                 process.kill()
             with trio.move_on_after(2.0, shield=True):  # what it said last is read to the end
                 await process.wait()
-                while nursery.child_tasks:
-                    await trio.sleep(POLL_S)
+                await collected.wait()
             nursery.cancel_scope.cancel()
 
 
@@ -175,9 +177,9 @@ class Console:
         """Send one request."""
         await self.socket.send_message(msgspec.json.encode({"type": kind, "data": data}).decode())
 
-    async def command(self, name: str, token: str, confirm: str, **args: object) -> dict[str, Any]:
+    async def command(self, command: str, token: str, *, confirm: str, **args: object) -> dict[str, Any]:
         """Carry out a command; its result."""
-        await self.send("command", id="1", name=name, args=args, confirm=confirm, token=token)
+        await self.send("command", id="1", name=command, args=args, confirm=confirm, token=token)
         result: dict[str, Any] = (await self.until("command_result"))["data"]
         return result
 
@@ -194,7 +196,7 @@ async def running_trader(
 ) -> AsyncIterator[RunningTrader]:
     """A trader on a free port, as soon as it serves."""
     async with running("run", environment, "--port", "0", *arguments, cwd=cwd, **variables) as child:
-        found = await child.wait_for(_CONSOLE.pattern)
+        found = await child.wait_for(CONSOLE_LINE)
         async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as http:
             trader = RunningTrader(child, found[1].decode(), found[2].decode(), http)
 

@@ -56,7 +56,8 @@ class Listener:
         if frame["type"] == "orderbook_snapshot":
             msg = frame["msg"]
             self.books[msg["market_ticker"]] = {
-                side: {price: cents(size) for price, size in msg.get(f"{side}_dollars_fp", [])} for side in ("yes", "no")
+                side: {price: cents(size) for price, size in msg.get(f"{side}_dollars_fp", [])}
+                for side in ("yes", "no")
             }
         elif frame["type"] == "orderbook_delta":
             msg = frame["msg"]

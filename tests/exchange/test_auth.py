@@ -23,14 +23,14 @@ def key() -> ed25519.Ed25519PrivateKey:
 @pytest.fixture(scope="module")
 def keys(key: ed25519.Ed25519PrivateKey) -> KeyRegistry:
     registry = KeyRegistry()
-    pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     registry.register("me", pem.decode())
     return registry
 
 
-def signed(key: ed25519.Ed25519PrivateKey, *, path: str = PATH, at_ms: int = NOW_MS, key_id: str = "me") -> dict[str, str]:
+def signed(
+    key: ed25519.Ed25519PrivateKey, *, path: str = PATH, at_ms: int = NOW_MS, key_id: str = "me"
+) -> dict[str, str]:
     headers = Signer(key_id, key).headers("GET", path, at_ms=at_ms)
     return {name.lower(): value for name, value in headers.items()}
 

@@ -120,7 +120,11 @@ def test_a_trade_is_made_at_the_resting_price_in_order_of_price_then_time() -> N
     engine = engine_with((1, False, 5200, 100), (2, False, 5100, 100), (3, False, 5100, 100))
     outcome = engine.submit(9, True, 9900, 250, time_in_force=TimeInForce.IOC)
 
-    assert [(m.price, m.size, m.maker.owner) for m in outcome.matches] == [(5100, 100, 2), (5100, 100, 3), (5200, 50, 1)]
+    assert [(m.price, m.size, m.maker.owner) for m in outcome.matches] == [
+        (5100, 100, 2),
+        (5100, 100, 3),
+        (5200, 50, 1),
+    ]
 
 
 def test_what_comes_to_rest_is_announced_before_what_it_took() -> None:

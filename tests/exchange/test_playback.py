@@ -50,7 +50,9 @@ class Played:
             self.client = Listener(self.floor)
             if self.floor.listings:
                 self.client.subscribe(*self.floor.listings, channels=("orderbook_delta", "trade", "ticker"))
-            self.playback = Playback(reader, self.floor, report=lambda event, facts: self.reports.append((event, facts)))
+            self.playback = Playback(
+                reader, self.floor, report=lambda event, facts: self.reports.append((event, facts))
+            )
             while not self.playback.is_finished:
                 self.playback.step(until_us=None, entries_max=400)
                 self.client.hear()
@@ -109,7 +111,9 @@ def snapshot(seq: int, *yes: tuple[str, str], at_us: int = 1_000_000, conn: int 
     return frame(at_us, "orderbook_snapshot", 3, seq, conn, market_ticker="KXA-1", yes_dollars_fp=yes)
 
 
-def delta(seq: int, size: str, *, at_us: int = 1_000_000, ts_ms: int = 1_000, conn: int = 1, price: str = "0.4000") -> bytes:
+def delta(
+    seq: int, size: str, *, at_us: int = 1_000_000, ts_ms: int = 1_000, conn: int = 1, price: str = "0.4000"
+) -> bytes:
     ts = "1970-01-01T00:00:01.5Z"
     msg = {"price_dollars": price, "delta_fp": size, "side": "yes", "ts": ts, "ts_ms": ts_ms}
     return frame(at_us, "orderbook_delta", 3, seq, conn, market_ticker="KXA-1", **msg)
@@ -164,7 +168,9 @@ def test_a_new_connection_in_the_recording_disconnects_nobody() -> None:
 def test_trades_and_tickers_go_out_on_their_channels() -> None:
     trade = {"trade_id": "t", "yes_price_dollars": "0.4000", "count_fp": "2.50", "taker_side": "no", "ts": 7}
     ticker = {"market_ticker": "KXA-1", "price_dollars": "0.4000", "volume_fp": "9.00", "unheard_of": [1]}
-    data = frame(1_000_000, "trade", 5, 1, market_ticker="KXA-1", **trade) + frame(1_000_000, "ticker", 6, None, **ticker)
+    data = frame(1_000_000, "trade", 5, 1, market_ticker="KXA-1", **trade) + frame(
+        1_000_000, "ticker", 6, None, **ticker
+    )
     played = Played(START + data)
     sent = {f["type"]: f["msg"] for f in played.client.heard}
 
@@ -186,7 +192,9 @@ def test_what_is_wrong_in_the_recording_is_counted_and_told_and_never_played() -
         delta(5, "one"),
         frame(1_000_000, "orderbook_snapshot", 3, 6, **legacy),
         frame(1_000_000, "orderbook_delta", 3, 7, market_ticker="KXA-1", price=45, delta=5, side="yes"),
-        frame(1_000_000, "orderbook_delta", 3, 8, market_ticker="KXB", price_dollars="0.1000", delta_fp="1.00", side="no"),
+        frame(
+            1_000_000, "orderbook_delta", 3, 8, market_ticker="KXB", price_dollars="0.1000", delta_fp="1.00", side="no"
+        ),
         frame_line(b"[1]", at_us=1_000_000, conn=1, is_inbound=True),
         b"no json\n",
         frame(1_000_000, "fill", 9, None),
@@ -246,9 +254,12 @@ def test_time_decides_how_far_a_step_goes_and_one_moment_is_never_split() -> Non
             st.binary(max_size=30).map(lambda junk: junk.replace(b"\n", b" ") + b"\n"),
             st.recursive(
                 st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["0.4000", "KXA-1", "yes"]),
-                lambda inner: st.lists(inner, max_size=2)
-                | st.dictionaries(
-                    st.sampled_from(["market_ticker", "price_dollars", "delta_fp", "side", "yes_dollars_fp", "ts"]), inner
+                lambda inner: (
+                    st.lists(inner, max_size=2)
+                    | st.dictionaries(
+                        st.sampled_from(["market_ticker", "price_dollars", "delta_fp", "side", "yes_dollars_fp", "ts"]),
+                        inner,
+                    )
                 ),
                 max_leaves=5,
             ).flatmap(

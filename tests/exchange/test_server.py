@@ -73,7 +73,9 @@ async def start_venue(nursery: trio.Nursery, floor: Floor) -> Venue:
     keys.register("me", pem.decode())
     listener = await open_listener(0)
     venue = Venue(floor, port_of(listener))
-    server = Server(floor, keys, now_ms=lambda: NOW_MS, report=lambda event, facts: venue.reports.append((event, facts)))
+    server = Server(
+        floor, keys, now_ms=lambda: NOW_MS, report=lambda event, facts: venue.reports.append((event, facts))
+    )
     nursery.start_soon(server.serve, listener)
     return venue
 
@@ -150,7 +152,9 @@ async def test_an_upgrade_after_an_ordinary_request_on_the_same_connection(venue
     await answer(stream)
     signed = "".join(f"{k}: {v}\r\n" for k, v in SIGNER.headers("GET", WS_PATH, at_ms=NOW_MS).items())
     handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    head = f"GET {WS_PATH} HTTP/1.1\r\nHost: x\r\n{handshake}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{signed}\r\n"
+    head = (
+        f"GET {WS_PATH} HTTP/1.1\r\nHost: x\r\n{handshake}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{signed}\r\n"
+    )
     await stream.send_all(head.encode())
 
     reply = (await stream.receive_some()).lower()
@@ -316,7 +320,9 @@ async def test_the_venue_pings_every_ten_seconds(autojump_clock: MockClock, nurs
     assert all(data[0] == 0x8A for _, data in sent)
 
 
-async def test_a_silent_connection_stays_open_and_says_nothing(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_silent_connection_stays_open_and_says_nothing(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     floor = floor_of(faults=Faults(silent_after=30))
     ours, theirs = memory_stream_pair()
     nursery.start_soon(Client(floor, ClientStream(ours, b"")).run)
@@ -341,5 +347,3 @@ async def test_what_is_no_handshake_is_given_up(autojump_clock: MockClock) -> No
     await theirs.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
     with trio.fail_after(6):
         await Client(floor_of(), ClientStream(ours, b"")).run()
-
-

@@ -363,11 +363,13 @@ def test_a_connection_that_is_gone_leaves_nothing_behind() -> None:
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([A, "trade", "orderbook_delta", "get_snapshot"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["sid", "sids", "action", "channels", "market_ticker", "market_tickers", "use_yes_price"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["sid", "sids", "action", "channels", "market_ticker", "market_tickers", "use_yes_price"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=6,
 )

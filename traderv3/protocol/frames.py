@@ -22,15 +22,14 @@ _PLAIN_TEXT: Final = _FIN | _TEXT
 class FrameReader:
     """Splits one connection's bytes. After an error it must not be used further."""
 
-    __slots__ = ("_fragments", "_fragments_size", "_message_max", "_needed", "_rest", "messages_read")
+    __slots__ = ("_fragments", "_message_max", "_needed", "_rest", "is_closed")
 
     def __init__(self, *, message_max: int = MESSAGE_MAX) -> None:
         self._rest = bytearray()  # the beginning of a frame not yet whole
         self._needed = 0  # bytes until looking at the rest again is worth it: keeps a long message linear
-        self._fragments: list[bytes] | None = None
-        self._fragments_size = 0
+        self._fragments: bytearray | None = None  # the beginning of a message not yet whole
         self._message_max = message_max
-        self.messages_read = 0
+        self.is_closed = False  # a close frame came: nothing behind it counts
 
     def receive(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Take bytes as they came; return the data messages now complete and the control frames' bytes, both in order.
@@ -48,7 +47,7 @@ class FrameReader:
         messages: list[bytes] = []
         control = b""
         at = needed = 0
-        while size - at >= 2:
+        while size - at >= 2 and not self.is_closed:
             first, length = view[at], view[at + 1]
             start = at + 2
             if length >= 126:
@@ -58,9 +57,12 @@ class FrameReader:
                 start += 2 if length == 126 else 8
                 if start > size:
                     break
-                length = int.from_bytes(view[at + 2 : start], "big")
+                marker, length = length, int.from_bytes(view[at + 2 : start], "big")
                 if length > self._message_max:
                     self._too_long(length)
+                if length < (126 if marker == 126 else 65_536):
+                    msg = f"a length of {length} written in more bytes than it needs"
+                    raise RemoteProtocolError(msg)
             end = start + length
             if end > size:
                 needed = end - at
@@ -70,14 +72,14 @@ class FrameReader:
             elif first & _OPCODE >= _CLOSE:
                 self._check_control(first, length)
                 control += view[at:end]
+                self.is_closed = first & _OPCODE == _CLOSE
             else:
                 whole = self._take_fragment(first, view[start:end])
                 if whole is not None:
                     messages.append(whole)
             at = end
-        self._rest = bytearray(view[at:])
+        self._rest = bytearray() if self.is_closed else bytearray(view[at:])
         self._needed = needed
-        self.messages_read += len(messages)
         return messages, control
 
     def _check_control(self, first: int, length: int) -> None:
@@ -95,14 +97,13 @@ class FrameReader:
             msg = "a fragment without its beginning, or a message inside another"
             raise RemoteProtocolError(msg)
         if self._fragments is None:
-            self._fragments, self._fragments_size = [], 0
-        self._fragments.append(payload)
-        self._fragments_size += len(payload) + 1  # an empty fragment costs too
-        if self._fragments_size > self._message_max:
-            self._too_long(self._fragments_size)
+            self._fragments = bytearray()
+        self._fragments += payload
+        if len(self._fragments) > self._message_max:
+            self._too_long(len(self._fragments))
         if not first & _FIN:
             return None
-        whole = b"".join(self._fragments)
+        whole = bytes(self._fragments)
         self._fragments = None
         return whole
 

@@ -3,6 +3,7 @@ import type { MarketTop } from "../../protocol/messages";
 import { duration } from "../../ui/format";
 import { Num } from "../../ui/Num";
 import { BOOK_GLYPH } from "../../ui/signs";
+import { Ticker } from "./Ticker";
 
 /** Longer than this without an update is quiet, which is no trouble as long as the book is live. */
 const QUIET_MS = 5_000;
@@ -24,7 +25,7 @@ export function MarketRow({ top, ageMs }: Props): ReactNode {
       data-quiet={isQuiet}
     >
       <th scope="row" title={ticker}>
-        {ticker}
+        <Ticker ticker={ticker} />
         {stale_reason !== null && <span className="reason">{stale_reason}</span>}
       </th>
       <td className={book_state === "live" ? "book fact" : "book"}>
