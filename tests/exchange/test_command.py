@@ -16,7 +16,8 @@ import pytest
 import trio
 from trio_websocket import open_websocket_url
 
-from tests.exchange.test_playback import START, delta, lines_of, reference, snapshot
+from tests.exchange.listener import Listener, floor_of
+from tests.exchange.test_playback import START, Books, delta, lines_of, reference, snapshot
 from traderv3.exchange.command import add_arguments, main
 from traderv3.protocol.signing import Signer, load_private_key
 
@@ -129,12 +130,14 @@ def test_a_reader_that_closes_stdout_does_not_end_it(tmp_path: Path) -> None:
     assert books["KXA-1"]["yes"] == {"0.4000": 1_000}
 
 
-async def final_books(info: dict[str, Any], deltas: int) -> dict[str, dict[str, dict[str, int]]]:
-    """Receive so many deltas as any Kalshi client would, then return the books."""
-    from tests.exchange.listener import Listener, floor_of
-
+def signed(info: dict[str, Any]) -> dict[str, str]:
     signer = Signer(info["key_id"], load_private_key(Path(info["private_key_path"]).read_text()))
-    headers = signer.headers("GET", "/trade-api/ws/v2", at_ms=time.time_ns() // 1_000_000)
+    return signer.headers("GET", "/trade-api/ws/v2", at_ms=time.time_ns() // 1_000_000)
+
+
+async def final_books(info: dict[str, Any], deltas: int) -> Books:
+    """Receive so many deltas as any Kalshi client would, then return the books."""
+    headers = signed(info)
     client = Listener(floor_of())  # only for its arithmetic
     pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
     params = {"channels": ["orderbook_delta"], "market_tickers": info["markets"]}

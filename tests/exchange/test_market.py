@@ -1,5 +1,7 @@
 """Definitions: grids, and a catalogue that depends on the seed alone."""
 
+import itertools
+
 import pytest
 
 from traderv3.exchange.market import STRUCTURES, made_up, recorded
@@ -31,7 +33,7 @@ def test_bands_cover_the_dollar_without_gaps_and_hold_every_whole_cent(structure
 
     assert bands[0][0] == 0
     assert bands[-1][1] == 10_000
-    assert all(left[1] == right[0] for left, right in zip(bands, bands[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in itertools.pairwise(bands))
     market = next(m for m in made_up(1) if m.event.structure == "tapered_deci_cent")
     assert {cent * 100 for cent in range(1, 100)} <= set(market.ladder())
 

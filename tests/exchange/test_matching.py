@@ -30,7 +30,7 @@ class Model:
         return min(facing, key=lambda o: (o.price if is_bid else -o.price, o.number), default=None)
 
     def submit(self, owner: int, is_bid: bool, price: int, size: int, rests: bool) -> list[tuple[int, int, int]]:
-        trades = []
+        trades: list[tuple[int, int, int]] = []
         while size and (maker := self.best(is_bid, price)):
             if maker.owner == owner:
                 return trades
@@ -100,8 +100,8 @@ def test_the_engine_trades_as_the_dumbest_model_does(script: list[tuple[object, 
             model.orders = [o for o in model.orders if o.size]
             assert change is not None
             changes = [change]
-        for is_yes, price, change in changes:
-            public[is_yes][price] = public[is_yes].get(price, 0) + change
+        for side, level, signed in changes:
+            public[side][level] = public[side].get(level, 0) + signed
         engine.check()
         assert sum(order.size for order in engine.orders.values()) == resting
         for is_yes in (True, False):

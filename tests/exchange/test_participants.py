@@ -1,5 +1,6 @@
 """Synthetic participants: the same for the same seed, and within wide bands of what was recorded from the venue."""
 
+import itertools
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -166,7 +167,7 @@ def test_a_book_may_look_crossed_inside_a_run_of_one_time_and_never_after_it() -
 
     assert any(crossed for run in runs.values() for *_, crossed in run)
     for run in runs.values():
-        for (ts_ms, clock, crossed), (next_ts_ms, next_clock, _) in zip(run, run[1:], strict=False):
+        for (ts_ms, clock, crossed), (next_ts_ms, next_clock, _) in itertools.pairwise(run):
             assert clock <= next_clock
             assert clock != next_clock or ts_ms == next_ts_ms
             assert not crossed or ts_ms == next_ts_ms

@@ -42,7 +42,7 @@ def reference(lines: Iterable[bytes]) -> Books:
 class Played:
     """A playback with one listener that subscribed to everything before the first frame."""
 
-    def __init__(self, data: bytes | None = None, path: Path | None = None) -> None:
+    def __init__(self, data: bytes = b"", path: Path | None = None) -> None:
         self.reports: list[tuple[str, dict[str, Any]]] = []
         with io.BytesIO(data) if path is None else path.open("rb") as file:
             reader = RecordingReader(file, "x.jsonl" if path is None else path.name)
@@ -115,7 +115,7 @@ def delta(
     seq: int, size: str, *, at_us: int = 1_000_000, ts_ms: int = 1_000, conn: int = 1, price: str = "0.4000"
 ) -> bytes:
     ts = "1970-01-01T00:00:01.5Z"
-    msg = {"price_dollars": price, "delta_fp": size, "side": "yes", "ts": ts, "ts_ms": ts_ms}
+    msg: dict[str, Any] = {"price_dollars": price, "delta_fp": size, "side": "yes", "ts": ts, "ts_ms": ts_ms}
     return frame(at_us, "orderbook_delta", 3, seq, conn, market_ticker="KXA-1", **msg)
 
 
@@ -166,8 +166,19 @@ def test_a_new_connection_in_the_recording_disconnects_nobody() -> None:
 
 
 def test_trades_and_tickers_go_out_on_their_channels() -> None:
-    trade = {"trade_id": "t", "yes_price_dollars": "0.4000", "count_fp": "2.50", "taker_side": "no", "ts": 7}
-    ticker = {"market_ticker": "KXA-1", "price_dollars": "0.4000", "volume_fp": "9.00", "unheard_of": [1]}
+    trade: dict[str, Any] = {
+        "trade_id": "t",
+        "yes_price_dollars": "0.4000",
+        "count_fp": "2.50",
+        "taker_side": "no",
+        "ts": 7,
+    }
+    ticker: dict[str, Any] = {
+        "market_ticker": "KXA-1",
+        "price_dollars": "0.4000",
+        "volume_fp": "9.00",
+        "unheard_of": [1],
+    }
     data = frame(1_000_000, "trade", 5, 1, market_ticker="KXA-1", **trade) + frame(
         1_000_000, "ticker", 6, None, **ticker
     )
@@ -182,7 +193,7 @@ def test_trades_and_tickers_go_out_on_their_channels() -> None:
 
 
 def test_what_is_wrong_in_the_recording_is_counted_and_told_and_never_played() -> None:
-    legacy = {"market_ticker": "KXA-1", "yes": [[45, 120]]}
+    legacy: dict[str, Any] = {"market_ticker": "KXA-1", "yes": [[45, 120]]}
     data = [
         delta(1, "1.00"),
         delta(4, "1.00"),  # two numbers missing

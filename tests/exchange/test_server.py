@@ -99,6 +99,11 @@ async def say(ws: WebSocketConnection, cmd: str, **params: Any) -> None:
     await ws.send_message(json.dumps({"id": 1, "cmd": cmd, "params": params}))
 
 
+async def open_memory_client(nursery: trio.Nursery, stream: Any) -> WebSocketConnection:
+    """Over a memory stream, which the library takes and its annotations do not name."""
+    return await open_client(nursery, stream, "x", WS_PATH)
+
+
 async def answer(stream: trio.SocketStream) -> bytes:
     """Whatever comes until both head and body are there, or the other side closes."""
     data = b""
@@ -116,7 +121,7 @@ def length(data: bytes) -> int:
 
 
 async def test_only_loopback_is_listened_on(venue: Venue) -> None:
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"127\.0\.0\.2"):
         await trio.open_tcp_stream("127.0.0.2", venue.port)
 
 
@@ -223,7 +228,7 @@ async def test_frames_of_every_length_are_framed_right() -> None:
     async with trio.open_nursery() as nursery:
         client = Client(floor_of(), ClientStream(ours, b""))
         nursery.start_soon(client.run)
-        ws = await open_client(nursery, theirs, "x", WS_PATH)
+        ws = await open_memory_client(nursery, theirs)
         for piece in framed(texts):
             await ours.send_all(piece)
         for text in texts:
@@ -293,7 +298,7 @@ async def test_clients_are_told_when_the_exchange_goes(nursery: trio.Nursery, st
 
 
 async def test_the_port_being_taken_is_an_os_error(venue: Venue) -> None:
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match="in use"):
         await open_listener(venue.port)
 
 
@@ -303,13 +308,13 @@ async def test_the_port_being_taken_is_an_os_error(venue: Venue) -> None:
 async def test_the_venue_pings_every_ten_seconds(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     ours, theirs = memory_stream_pair()
     nursery.start_soon(Client(floor_of(), ClientStream(ours, b"")).run)
-    ws = await open_client(nursery, theirs, "x", WS_PATH)
+    ws = await open_memory_client(nursery, theirs)
     started = trio.current_time()
     sent: list[tuple[float, bytes]] = []
     send_all = theirs.send_stream.send_all
 
-    async def watched(data: bytes) -> None:
-        sent.append((trio.current_time() - started, data))
+    async def watched(data: bytes | bytearray | memoryview) -> None:
+        sent.append((trio.current_time() - started, bytes(data)))
         await send_all(data)
 
     theirs.send_stream.send_all = watched  # type: ignore[method-assign]
@@ -326,7 +331,7 @@ async def test_a_silent_connection_stays_open_and_says_nothing(
     floor = floor_of(faults=Faults(silent_after=30))
     ours, theirs = memory_stream_pair()
     nursery.start_soon(Client(floor, ClientStream(ours, b"")).run)
-    ws = await open_client(nursery, theirs, "x", WS_PATH)
+    ws = await open_memory_client(nursery, theirs)
     await say(ws, "subscribe", channels=["orderbook_delta"], market_ticker=A)
     await hear(ws)
     await hear(ws)

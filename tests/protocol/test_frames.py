@@ -1,5 +1,6 @@
 """The frame reader agrees with wsproto on every stream, however it is cut, and nothing malformed passes."""
 
+import contextlib
 import itertools
 import time
 import tracemalloc
@@ -109,11 +110,9 @@ def test_byte_by_byte_is_no_different(frames: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_no_bytes_whatever_raise_anything_else(pieces: list[bytes]) -> None:
     reader = FrameReader()
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         for piece in pieces:
             reader.receive(piece)
-    except RemoteProtocolError:
-        pass
 
 
 @given(conversations(), st.binary(min_size=1, max_size=30), st.data())
@@ -123,10 +122,8 @@ def test_garbage_inside_a_conversation_raises_nothing_else(
     stream = b"".join(frames)
     at = data.draw(st.integers(0, len(stream)))
     reader = FrameReader(message_max=100_000)
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         reader.receive(stream[:at] + garbage + stream[at:])
-    except RemoteProtocolError:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -164,10 +161,10 @@ def test_a_message_above_the_limit_is_refused_by_its_length_alone() -> None:
 def test_fragments_are_bounded_together(size: int) -> None:
     reader = FrameReader(message_max=1000)
     reader.receive(frame(TEXT, b"x" * size, is_final=False))
+    fragment = frame(CONTINUATION, b"x" * size, is_final=False)
 
     with pytest.raises(RemoteProtocolError):
-        for _ in range(1001):
-            reader.receive(frame(CONTINUATION, b"x" * size, is_final=False))
+        reader.receive(fragment * 1001)
 
 
 def test_fragments_of_next_to_nothing_do_not_pile_up_memory() -> None:
@@ -197,6 +194,7 @@ def seconds_for(size: int) -> float:
     stream = frame(TEXT, b"x" * size)
     reader = FrameReader()
     started = time.process_time()
+    messages: list[bytes] = []
     for at in range(0, len(stream), 1024):
         messages, _ = reader.receive(stream[at : at + 1024])
     taken = time.process_time() - started

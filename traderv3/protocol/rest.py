@@ -5,6 +5,8 @@ Source: Kalshi's OpenAPI document 3.34.0. Cursors: an empty string or null ends 
 
 import msgspec
 
+from traderv3.protocol.wire import UNDECODABLE
+
 
 class Market(msgspec.Struct):
     """One market of `GET /markets`; only what discovery needs."""
@@ -49,10 +51,10 @@ def error_text(body: bytes) -> tuple[str | None, str]:
     """`(code, sentence)` of an error body in any of the three shapes; the code is None where the shape has none."""
     try:
         parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None, body[:200].decode("utf-8", "replace").strip() or "no reason given"
     if isinstance(parsed.error, str):
-        return None, parsed.error
+        return None, parsed.error or "no reason given"
     inner = parsed.error or parsed
     sentence = " ".join(part for part in (inner.message, inner.details) if part)
     return inner.code or None, sentence or parsed.msg or inner.code or "no reason given"

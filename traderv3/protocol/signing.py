@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
@@ -31,13 +31,13 @@ class KeyProblem(ValueError):
 
 def load_private_key(pem: str) -> PrivateKey:
     """Read a PKCS#1 or PKCS#8 PEM, RSA (2048 bits or more) or Ed25519. Escaped newlines are repaired. Raises `KeyProblem`."""
-    repaired = pem.strip().replace("\\r", "").replace("\\n", "\n").encode()
+    repaired = pem.strip().replace("\\r", "").replace("\\n", "\n")
     try:
-        key = serialization.load_pem_private_key(repaired, password=None)
+        key = serialization.load_pem_private_key(repaired.encode(), password=None)
     except TypeError:
         msg = "the private key is encrypted; store it without a passphrase"
         raise KeyProblem(msg) from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         msg = "not a PEM private key (PKCS#1 'BEGIN RSA PRIVATE KEY' or PKCS#8 'BEGIN PRIVATE KEY')"
         raise KeyProblem(msg) from None
     if isinstance(key, rsa.RSAPrivateKey):
@@ -55,7 +55,7 @@ def load_public_key(pem: str) -> PublicKey:
     """Read a 'BEGIN PUBLIC KEY' PEM, RSA or Ed25519. Raises `KeyProblem`."""
     try:
         key = serialization.load_pem_public_key(pem.strip().replace("\\n", "\n").encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         msg = "not a PEM public key ('BEGIN PUBLIC KEY')"
         raise KeyProblem(msg) from None
     if isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey):

@@ -132,7 +132,12 @@ FRAME: Final = msgspec.json.Decoder(Frame)
 HEADER: Final = msgspec.json.Decoder(Header)
 KNOWN_TYPES: Final = frozenset({"orderbook_snapshot", "orderbook_delta", "subscribed", "ok", "unsubscribed", "error"})
 
+# What msgspec raises for bytes that are not what was asked for; text that is not UTF-8 and deep nesting raise their own.
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
 _encode: Final = msgspec.json.Encoder().encode
+
+_REMEMBERED_LENGTH_MAX: Final = 24  # characters; the venue's longest have about 16
 
 
 class _Exact(dict[str, int]):
@@ -145,6 +150,8 @@ class _Exact(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         value: int = self._parse(text)
+        if len(text) > _REMEMBERED_LENGTH_MAX:
+            return value
         if len(self) >= self._capacity:
             self.clear()
         self[text] = value
@@ -164,8 +171,12 @@ COUNTS: Final = _Exact(parse_qty, 50_000)
 
 
 def levels(printed: Sequence[Level]) -> list[tuple[int, int]]:
-    """Printed levels as `(price, size)` integers. Raises `UnitError`."""
-    return [(PRICES[price], COUNTS[count]) for price, count in printed]
+    """Printed levels as `(price, size)` integers. Raises `UnitError`, also for a price that is printed twice."""
+    exact = [(PRICES[price], COUNTS[count]) for price, count in printed]
+    if len(dict(exact)) < len(exact):
+        msg = "one price is printed twice"
+        raise UnitError(msg)
+    return exact
 
 
 def subscribe(command_id: int, tickers: Sequence[str]) -> bytes:
