@@ -141,8 +141,18 @@ class Trader:
             name="observation",
             strategy=Strategy.ONE_FOR_ONE,
             children=(
-                ChildSpec(name="metrics_aggregator", run=self.aggregator.run, heartbeat_s=beat_s),
-                ChildSpec(name="broadcaster", run=self.broadcaster.run, heartbeat_s=beat_s),
+                ChildSpec(
+                    name="metrics_aggregator",
+                    run=self.aggregator.run,
+                    heartbeat_s=beat_s,
+                    mailbox=self.bus.mailbox_of("log_of_facts"),
+                ),
+                ChildSpec(
+                    name="broadcaster",
+                    run=self.broadcaster.run,
+                    heartbeat_s=beat_s,
+                    mailbox=self.bus.mailbox_of("console_actors"),
+                ),
                 ChildSpec(name="web_server", run=self.web_server.run, grace_s=2.0),
             ),
         )

@@ -12,8 +12,8 @@ import pytest
 import trio
 import trio_websocket
 
-from tests.integration.conftest import Served
 from tests.running import Console, eventually
+from tests.serving import Served
 from traderv3.console.messages import MESSAGES, Status
 from traderv3.domain.states import EDGES
 

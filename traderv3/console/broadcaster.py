@@ -67,6 +67,7 @@ class Broadcaster:
         self._cut = cut
         self._sent_updates: dict[str, tuple[int, str]] = {}
         self._last_tree: object = None
+        self._tree_due = 0.0
         self._last_glance: object = None
         bus.subscribe("console_transitions", (StateChanged,), handles(self._on_transition))
         bus.subscribe("console_actors", (ActorChanged,), handles(self._on_actor))
@@ -85,7 +86,7 @@ class Broadcaster:
                 self._show_markets()
             if now >= tree_at:
                 tree_at = now + TREE_S
-                self._show_tree()
+                self._show_tree(now)
             if now >= beat_at:
                 beat_at = now + HEARTBEAT_S
                 self._hub.heartbeat(self._hub.picture.sources.numbers().loop_lag_ms)
@@ -139,12 +140,12 @@ class Broadcaster:
                 self._sent_updates[ticker] = mark
                 self._hub.show("market", ticker, market_top(book))
 
-    def _show_tree(self) -> None:
+    def _show_tree(self, now: float) -> None:
         if not self._hub.clients:
             return
         tree = self._hub.picture.supervision()
-        if tree != self._last_tree:
-            self._last_tree = tree
+        if tree != self._last_tree or now >= self._tree_due:
+            self._last_tree, self._tree_due = tree, now + HEARTBEAT_S
             self._hub.show("supervision", "", messages.Supervision(tree=tree))
 
     def _evict_blocked(self, now: float) -> None:

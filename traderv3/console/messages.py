@@ -12,6 +12,7 @@ import msgspec
 
 Timestamp = str
 HealthLevel = Literal["healthy", "degraded", "unhealthy"]
+ActorStatus = Literal["starting", "running", "backoff", "stopped", "failed"]
 BookStateName = Literal["syncing", "live", "stale"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -63,12 +64,12 @@ class MailboxReport(Message, frozen=True, kw_only=True):
     oldest_ms: int
 
 
-class WorkerNode(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """A node of the supervision tree as `components` shows it, without children."""
+class TreeNode(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What supervisors and workers have in common."""
 
     name: str
     kind: Literal["supervisor", "worker"]
-    status: Literal["starting", "running", "backoff", "stopped", "failed"]
+    status: ActorStatus
     since: Timestamp
     restarts: int
     last_error: str | None
@@ -76,7 +77,13 @@ class WorkerNode(Message, frozen=True, kw_only=True, omit_defaults=True):
     mailbox: MailboxReport | None = None
 
 
-class SupervisionNode(WorkerNode, frozen=True, kw_only=True, omit_defaults=True):
+class Component(TreeNode, frozen=True, kw_only=True, omit_defaults=True):
+    """A worker as `components` shows it. The contract calls its status by both names."""
+
+    state: ActorStatus
+
+
+class SupervisionNode(TreeNode, frozen=True, kw_only=True, omit_defaults=True):
     """A node of the supervision tree with what it supervises."""
 
     children: list["SupervisionNode"]
@@ -160,7 +167,7 @@ class Status(Message, frozen=True, kw_only=True):
     environment: str
     markets: list[str]
     metrics: Metrics
-    components: dict[str, WorkerNode]
+    components: dict[str, Component]
     supervision: SupervisionNode
     subscribers: dict[str, SubscriberReport]
     transitions: list[StateTransition]
@@ -205,6 +212,7 @@ class TraderStatus(Message, frozen=True, kw_only=True):
     state: str
     state_since: Timestamp
     state_context: str
+    uptime: float
     metrics: Metrics
     health: HealthLevel
     reasons: list[HealthReason]
@@ -222,7 +230,7 @@ class Actor(Message, frozen=True, kw_only=True):
     """One actor changed its status."""
 
     name: str
-    status: str
+    status: ActorStatus
     restarts: int
     last_error: str | None
     timestamp: Timestamp

@@ -74,14 +74,15 @@ def supervision_node(node: NodeReport) -> messages.SupervisionNode:
     )
 
 
-def workers(node: messages.SupervisionNode) -> Iterable[messages.WorkerNode]:
+def workers(node: messages.SupervisionNode) -> Iterable[messages.Component]:
     """Every worker below `node`, without children."""
     for child in node.children:
         if child.kind == "worker":
-            yield messages.WorkerNode(
+            yield messages.Component(
                 name=child.name,
                 kind=child.kind,
                 status=child.status,
+                state=child.status,
                 since=child.since,
                 restarts=child.restarts,
                 last_error=child.last_error,
@@ -185,6 +186,7 @@ class Picture:
             state=now.state.value,
             state_since=rfc3339(now.since_us),
             state_context=now.context,
+            uptime=self.uptime_s,
             metrics=self.metrics(),
             health=s.health().level.value,
             reasons=self.reasons(),

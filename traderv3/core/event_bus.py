@@ -199,6 +199,10 @@ class EventBus:
             finally:
                 self._nursery = None
 
+    def mailbox_of(self, name: str) -> Callable[[], MailboxStats]:
+        """The account of one subscriber's mailbox, for the supervision tree."""
+        return self._subscribers[name].mailbox.stats
+
     def stats(self) -> dict[str, SubscriberStats]:
         """Every subscriber's record by name."""
         return {name: subscriber.stats() for name, subscriber in self._subscribers.items()}

@@ -6,7 +6,7 @@ Source: RFC 6455 section 5. No extension is negotiated, so a reserved bit is an 
 Never: unbounded. A message above `message_max` bytes ends the connection.
 """
 
-from typing import Final
+from typing import Final, NoReturn
 
 from traderv3.domain.errors import RemoteProtocolError
 
@@ -57,12 +57,10 @@ class FrameReader:
                 start += 2 if length == 126 else 8
                 if start > size:
                     break
-                marker, length = length, int.from_bytes(view[at + 2 : start], "big")
-                if length > self._message_max:
-                    self._too_long(length)
-                if length < (126 if marker == 126 else 65_536):
-                    msg = f"a length of {length} written in more bytes than it needs"
-                    raise RemoteProtocolError(msg)
+                shortest = 126 if length == 126 else 65_536
+                length = int.from_bytes(view[at + 2 : start], "big")
+                if not shortest <= length <= self._message_max:
+                    self._refuse(length)
             end = start + length
             if end > size:
                 needed = end - at
@@ -100,13 +98,16 @@ class FrameReader:
             self._fragments = bytearray()
         self._fragments += payload
         if len(self._fragments) > self._message_max:
-            self._too_long(len(self._fragments))
+            self._refuse(len(self._fragments))
         if not first & _FIN:
             return None
         whole = bytes(self._fragments)
         self._fragments = None
         return whole
 
-    def _too_long(self, length: int) -> None:
-        msg = f"a message of {length} bytes; at most {self._message_max} are taken"
+    def _refuse(self, length: int) -> NoReturn:
+        why = (
+            f"at most {self._message_max} are taken" if length > self._message_max else "its length is written too long"
+        )
+        msg = f"a message of {length} bytes; {why}"
         raise RemoteProtocolError(msg)

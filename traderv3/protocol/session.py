@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from traderv3.domain.book import Book, BookState, NegativeLevel
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
 from traderv3.domain.events import BooksRepaired, FeedEvent, FrameProblem, GapDetected, MarketsDropped
@@ -215,7 +213,7 @@ class BookSession:
             self.counters.messages += 1
             try:
                 frame = decode(raw)
-            except (msgspec.MsgspecError, RecursionError) as exc:
+            except wire.UNDECODABLE as exc:
                 self._on_unreadable(raw, exc, at_us, now_s)
                 continue
             if type(frame) is wire.Delta:
@@ -359,7 +357,7 @@ class BookSession:
         """A frame that did not decode: unknown types are accounted for, anything else may have been about any book."""
         try:
             header = wire.HEADER.decode(raw)
-        except (msgspec.MsgspecError, RecursionError):
+        except wire.UNDECODABLE:
             header = None
         if header is not None and header.type not in wire.KNOWN_TYPES:
             self.counters.unknown_types += 1

@@ -60,7 +60,7 @@ export interface Snapshot {
   markets: string[];
   metrics: Metrics;
   components: {
-    [k: string]: WorkerNode;
+    [k: string]: Component;
   };
   supervision: SupervisionNode;
   subscribers: {
@@ -105,9 +105,9 @@ export interface Metrics {
   rss_mb: number;
 }
 /**
- * A node of the supervision tree as `components` shows it, without children.
+ * A worker as `components` shows it. The contract calls its status by both names.
  */
-export interface WorkerNode {
+export interface Component {
   name: string;
   kind: "supervisor" | "worker";
   status: "backoff" | "failed" | "running" | "starting" | "stopped";
@@ -116,6 +116,7 @@ export interface WorkerNode {
   last_error: string | null;
   strategy?: string | null;
   mailbox?: MailboxReport | null;
+  state: "backoff" | "failed" | "running" | "starting" | "stopped";
 }
 /**
  * One bounded queue: what waits, what it may hold, and what became of everything put in.
@@ -234,6 +235,7 @@ export interface TraderStatus {
   state: string;
   state_since: string;
   state_context: string;
+  uptime: number;
   metrics: Metrics;
   health: "degraded" | "healthy" | "unhealthy";
   reasons: HealthReason[];
@@ -269,7 +271,7 @@ export interface ActorMessage {
  */
 export interface Actor {
   name: string;
-  status: string;
+  status: "backoff" | "failed" | "running" | "starting" | "stopped";
   restarts: number;
   last_error: string | null;
   timestamp: string;
@@ -343,7 +345,7 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
   snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
   history_replay: ["transitions", "count"],
-  trader_status: ["state", "state_since", "state_context", "metrics", "health", "reasons", "environment", "timestamp"],
+  trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
   state_transition: ["from_state", "to_state", "context", "timestamp", "metrics"],
   supervision: ["tree"],
   actor: ["name", "status", "restarts", "last_error", "timestamp"],
