@@ -6,6 +6,7 @@ Run: python -m benchmarks.console_latency [--seconds 20] [--consoles 10]
 
 import argparse
 import json
+import logging
 import random
 import statistics
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import structlog
 import trio
 import trio_websocket
 
@@ -23,7 +25,8 @@ from traderv3.console.broadcaster import LogTap
 from traderv3.coordinator import Trader
 from traderv3.core.clock import wall_us
 from traderv3.core.sockets import listen
-from traderv3.core.supervision import ActorChanged, Status
+from traderv3.core.supervision import ActorChanged, ChildSpec, Status
+from traderv3.domain.events import StateChanged
 from traderv3.domain.states import State
 from traderv3.exchange.process import ExchangeProcess
 
@@ -40,10 +43,10 @@ async def measure(seconds: float, consoles: int, folder: Path) -> None:
             settings, listener, create_app, wall_us=wall_us, rng=random.Random(1), tap=LogTap(), token="benchmark"
         )
         trader._exchange_spec = lambda: _busy_exchange(trader)  # type: ignore[method-assign]
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trader.run)
-            while trader.pilot.machine.state is not State.READY:
-                await trio.sleep(0.05)
+            await _until_ready(trader)
             url = f"ws://127.0.0.1:{trader.web_server.port}/v3/ws?batch_ms=50"
             clients = await trio.lowlevel.open_process(
                 [sys.executable, "-m", "benchmarks.console_latency", "--listen", url, "--consoles", str(consoles)],
@@ -71,12 +74,20 @@ async def measure(seconds: float, consoles: int, folder: Path) -> None:
     _report(json.loads(answer), sent, consoles, rate, rss)
 
 
-def _busy_exchange(trader: Trader):  # type: ignore[no-untyped-def]
-    from traderv3.core.supervision import ChildSpec
+async def _until_ready(trader: Trader) -> None:
+    ready = trio.Event()
 
-    process = ExchangeProcess(
-        trader.settings.data_dir, trader._on_exchange, arguments=("--activity", ACTIVITY)
-    )
+    async def hear(event: StateChanged) -> None:
+        if event.target is State.READY:
+            ready.set()
+        await trio.lowlevel.checkpoint()
+
+    trader.bus.subscribe("benchmark", (StateChanged,), hear)
+    await ready.wait()
+
+
+def _busy_exchange(trader: Trader) -> ChildSpec:
+    process = ExchangeProcess(trader.settings.data_dir, trader._on_exchange, arguments=("--activity", ACTIVITY))
     return ChildSpec(name="exchange", run=process.run)
 
 

@@ -186,8 +186,8 @@ class Console:
 
 def is_ready(status: dict[str, Any]) -> bool:
     """Whether a status says `ready` with every market live."""
-    is_live = status["metrics"]["markets_connected"] == len(status["markets"]) > 0
-    return status["state"] == "ready" and is_live
+    live: int = status["metrics"]["markets_connected"]
+    return status["state"] == "ready" and live == len(status["markets"]) > 0
 
 
 @asynccontextmanager

@@ -79,10 +79,9 @@ def _run(args: argparse.Namespace) -> int:
     settings = _load(args, {"V3_MARKETS": args.markets, "V3_PORT": args.port}, strategy=args.strategy)
     if settings is None:
         return EXIT_CONFIGURATION
-    from traderv3.app import create_app
-    from traderv3.coordinator import run_trader
+    from traderv3.run import run_trader
 
-    return run_trader(settings, create_app=create_app)
+    return run_trader(settings)
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -13,10 +13,7 @@ State: Feed -> state_machine (pilot) -> event_bus
 """
 
 import random
-import secrets
-import signal
 import socket
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +25,7 @@ import trio
 from traderv3 import __version__
 from traderv3.clients.discovery import MarketDiscovery
 from traderv3.clients.door import Door
-from traderv3.clients.doors import embedded_signer, find_signer, open_door
+from traderv3.clients.doors import embedded_signer, open_door
 from traderv3.clients.orderbook_connector import OrderBookConnector
 from traderv3.clients.selection import Selection
 from traderv3.config.endpoints import parse_endpoint
@@ -41,28 +38,21 @@ from traderv3.console.conversation import Command, CommandRefused
 from traderv3.console.hub import Hub
 from traderv3.console.status import Picture, Sources, StateNow
 from traderv3.console.web_server import WebServer
-from traderv3.core.clock import WallClock, wall_us
+from traderv3.core.clock import WallClock
 from traderv3.core.event_bus import BusLimits, EventBus
 from traderv3.core.lifeline import Lifeline
-from traderv3.core.sockets import cut_connections, listen
+from traderv3.core.sockets import cut_connections
 from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Status, Strategy, SupervisorSpec
-from traderv3.core.supervisor import Supervisor, describe, supervise
+from traderv3.core.supervisor import Supervisor, supervise
 from traderv3.core.watchdog import LoopWatchdog, end_process
-from traderv3.domain.errors import TraderError, VenueRefused
+from traderv3.domain.errors import VenueRefused
 from traderv3.domain.feed import Feed
 from traderv3.domain.states import State
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
 from traderv3.telemetry import prometheus
-from traderv3.telemetry.log import Log, open_log
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
 from traderv3.trading.pilot import Pilot
-
-EXIT_OK: Final = 0
-EXIT_BUG: Final = 1
-EXIT_CONFIGURATION: Final = 2
-EXIT_REFUSED: Final = 3
-EXIT_INTERRUPTED: Final = 130
 
 FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
 
@@ -84,6 +74,7 @@ class Trader:
         rng: random.Random,
         tap: LogTap,
         token: str,
+        door: Door | None = None,
         log_lost: Callable[[], int] = lambda: 0,
     ) -> None:
         self.settings = settings
@@ -91,7 +82,7 @@ class Trader:
         self.rng = rng
         self.token = token
         self.stopping = trio.Event()
-        self.exit_code = EXIT_OK
+        self.refusal: VenueRefused | None = None  # why we stopped by ourselves
         self.feed = Feed()
         self.selection = Selection()
         self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s))
@@ -120,7 +111,7 @@ class Trader:
         self.broadcaster = Broadcaster(self.hub, self.bus, tap, cut=self._cut)
         self.web_server = WebServer(create_app(self), listener, self.hub)
         self.exchange: ExchangeProcess | None = None
-        self._door: Door | None = None
+        self._door = door
         self._root: Supervisor | None = None
 
     # -- the tree ------------------------------------------------------------------------------------------------------
@@ -209,12 +200,7 @@ class Trader:
     @property
     def door(self) -> Door:
         """The way to the venue. In `sim` it is known once the exchange listens, which is before `venue` starts."""
-        if self._door is None:
-            assert self.settings.api is not None
-            assert self.settings.ws is not None
-            self._door = open_door(
-                self.settings.api, self.settings.ws, find_signer(self.settings), wall_us=self.wall_us
-            )
+        assert self._door is not None, "venue starts after the exchange has said where it listens"
         return self._door
 
     def _on_exchange(self, found: Announcement) -> None:
@@ -301,7 +287,7 @@ class Trader:
 
     def _give_up(self, refusal: VenueRefused) -> None:
         log.error("the venue refuses our key; nothing to do but to stop", error=str(refusal))
-        self.exit_code = EXIT_REFUSED
+        self.refusal = refusal
         self.stopping.set()
 
     def _restart_actor(self, args: Any) -> str:
@@ -313,81 +299,3 @@ class Trader:
 
     def _cut(self, peer: tuple[str, int]) -> None:
         cut_connections(self.web_server.port, peer)
-
-
-def run_trader(settings: Settings, *, create_app: CreateApp) -> int:
-    """Run until stopped; the process's exit code."""
-    try:
-        listener = listen(settings.host, settings.port)
-    except OSError as exc:
-        how = "stop what uses it, or choose another with --port (0: any free one)"
-        print(
-            f"traderv3: cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}", file=sys.stderr
-        )
-        return EXIT_CONFIGURATION
-    token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
-    tap = LogTap()
-    with (
-        listener,
-        open_log(settings.environment, settings.data_dir, settings.log_level, secrets=settings.secrets) as book,
-    ):
-        book.hide(token)
-        book.tap = tap.take_line
-        write_token(settings.data_dir / settings.environment / "control-token", token)
-        return trio.run(_main, settings, listener, create_app, tap, token, book)
-
-
-def write_token(path: Path, token: str) -> None:
-    """Keep the control token where only its owner can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(token + "\n", encoding="ascii")
-
-
-async def _main(
-    settings: Settings, listener: socket.socket, create_app: CreateApp, tap: LogTap, token: str, book: Log
-) -> int:
-    def log_lost() -> int:
-        lines = book.statistics()
-        return lines.dropped + lines.unwritten
-
-    trader = Trader(
-        settings,
-        listener,
-        create_app,
-        wall_us=wall_us,
-        rng=random.Random(),
-        tap=tap,
-        token=token,
-        log_lost=log_lost,
-    )
-    url = f"http://{settings.host}:{trader.web_server.port}/v3-trader"
-    log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
-    sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
-    sys.stderr.flush()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signals, trader, book)
-        try:
-            await trader.run()
-        except TraderError as exc:
-            log.critical("escalation", error=describe(exc))
-            trader.exit_code = EXIT_BUG
-        nursery.cancel_scope.cancel()
-    log.info("traderv3 stopped", exit_code=trader.exit_code)
-    return trader.exit_code
-
-
-async def _stop_on_signals(trader: Trader, book: Log) -> None:
-    """First SIGINT or SIGTERM: stop in order, within `shutdown_s`. Second: now."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-        first = signal.Signals(await anext(received))
-        log.info("asked to stop", signal=first.name)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trader.stop, f"asked to stop ({first.name})")
-            with trio.move_on_after(LIMITS.shutdown_s):
-                await anext(received)
-                log.critical("interrupted twice")
-                book.flush()
-                end_process("interrupted twice", code=EXIT_INTERRUPTED)
-            end_process(f"the ordered stop took over {LIMITS.shutdown_s:g} s")

@@ -27,7 +27,7 @@ from tests.core.stage import (
 )
 from traderv3.core.supervision import Restart, StartFailed, Status, Strategy
 
-pytestmark = pytest.mark.usefixtures("scheduler_seed", "autojump_clock")
+pytestmark = pytest.mark.usefixtures("scheduler_seed")
 
 
 class Exit(enum.StrEnum):
@@ -74,7 +74,7 @@ def is_restart_due(restart: Restart, *, is_error: bool) -> bool:
 
 
 @pytest.mark.parametrize(("restart", "ending", "strategy"), list(itertools.product(Restart, Exit, Strategy)))
-async def test_an_end_after_readiness(restart: Restart, ending: Exit, strategy: Strategy) -> None:
+async def test_an_end_after_readiness(autojump_clock: MockClock, restart: Restart, ending: Exit, strategy: Strategy) -> None:
     stage = Stage()
     beat_s = END_S if ending is Exit.HUNG else None
     b = stage.actor("b", ACTS[ending], stay, restart=restart, heartbeat_s=beat_s)
@@ -115,7 +115,7 @@ async def test_an_end_after_readiness(restart: Restart, ending: Exit, strategy: 
 
 
 @pytest.mark.parametrize(("restart", "early", "strategy"), list(itertools.product(Restart, Early, Strategy)))
-async def test_an_end_before_readiness_at_the_first_start(restart: Restart, early: Early, strategy: Strategy) -> None:
+async def test_an_end_before_readiness_at_the_first_start(autojump_clock: MockClock, restart: Restart, early: Early, strategy: Strategy) -> None:
     stage = Stage()
     b = stage.actor("b", EARLY_ACTS[early], restart=restart, start_s=2)
     spec = tree(stage.actor("a"), b, stage.actor("c"), strategy=strategy)
@@ -144,7 +144,7 @@ async def test_an_end_before_readiness_at_the_first_start(restart: Restart, earl
     ("restart", "early", "strategy"),
     list(itertools.product([Restart.PERMANENT, Restart.TRANSIENT], Early, Strategy)),
 )
-async def test_an_end_before_readiness_at_a_restart(restart: Restart, early: Early, strategy: Strategy) -> None:
+async def test_an_end_before_readiness_at_a_restart(autojump_clock: MockClock, restart: Restart, early: Early, strategy: Strategy) -> None:
     stage = Stage()
     b = stage.actor("b", crashing(1), EARLY_ACTS[early], stay, restart=restart, start_s=2)
     spec = tree(stage.actor("a"), b, stage.actor("c"), strategy=strategy)

@@ -75,6 +75,7 @@ class SessionLimits:
     repair_s: float = 0.25  # between the repairs of two gaps: a lossy line must not make us hammer
     distrust_s_first: float = 0.5  # second repair in a row of one market waits, then twice as long
     distrust_s_max: float = 30.0
+    late_max: int = 3  # numbers used before, in a row: the stream cannot be followed any more
 
 
 @dataclass(slots=True)
@@ -118,6 +119,7 @@ class BookSession:
         self.last_seq = 0
         self._limits = limits or SessionLimits()
         self._last_frame = b""
+        self._late_in_a_row = 0
         self._to_subscribe: list[str] = list(books)
         self._pending: dict[int, _Pending] = {}
         self._repairs: dict[str, _Repair] = {}
@@ -159,10 +161,14 @@ class BookSession:
 
     def _snapshot_commands(self, sid: int, now_s: float) -> list[bytes]:
         late_s = now_s - self._limits.answer_s
+        # The venue also prints books that it does not stream to us; such a one would look live and stand still.
+        not_ours_yet = {t for pending in self._pending.values() if not pending.is_snapshot for t in pending.tickers}
         due = [
             ticker
             for ticker, repair in self._repairs.items()
-            if repair.due_s <= now_s and (repair.asked_s is None or repair.asked_s <= late_s)
+            if repair.due_s <= now_s
+            and (repair.asked_s is None or repair.asked_s <= late_s)
+            and ticker not in not_ours_yet
         ]
         out = []
         for at in range(0, len(due), self._limits.chunk):
@@ -191,12 +197,16 @@ class BookSession:
 
     def _give_up_if_ignored(self, now_s: float) -> None:
         late_s = now_s - self._limits.answer_s
-        for pending in self._pending.values():
-            if not pending.is_snapshot and pending.sent_s < late_s:
+        for command_id, pending in list(self._pending.items()):
+            if pending.sent_s >= late_s:
+                continue
+            if pending.is_snapshot:
+                del self._pending[command_id]  # the repairs of its markets have their own limit
+            else:
                 msg = f"a subscribe command for {len(pending.tickers)} markets was not answered in {self._limits.answer_s:g} s"
                 raise ConnectivityError(msg)
         for ticker, repair in self._repairs.items():
-            if repair.asks >= self._limits.asks_max and repair.asked_s is not None and repair.asked_s < late_s:
+            if repair.asks >= self._limits.asks_max and repair.asked_s is not None and repair.asked_s <= late_s:
                 msg = f"{ticker}: no snapshot after {repair.asks} requests"
                 raise ConnectivityError(msg)
 
@@ -243,6 +253,7 @@ class BookSession:
         if sid == self.sid and seq == self.last_seq + 1:
             self.last_seq = seq
             self._last_frame = raw
+            self._late_in_a_row = 0
             return True
         if self.sid is None and self.state is Stream.SUBSCRIBING:
             self._on_sid(sid)  # the acknowledgement was lost or comes late; the stream itself says its sid
@@ -254,8 +265,14 @@ class BookSession:
             return False
         if seq != self.last_seq + 1:
             self._on_gap(seq, at_us, now_s)
+        if seq <= self.last_seq:  # from the past: it must not change a book, nor bring one back to life
+            self._late_in_a_row += 1
+            if self._late_in_a_row >= self._limits.late_max:
+                self._end(f"the sequence goes backwards: {seq} after {self.last_seq}")
+            return False
         self.last_seq = seq
         self._last_frame = raw
+        self._late_in_a_row = 0
         return True
 
     def _on_gap(self, got: int, at_us: int, now_s: float) -> None:
@@ -385,15 +402,16 @@ class BookSession:
             if frame.msg.channel == wire.BOOK_CHANNEL and self.sid is None and self.state is Stream.SUBSCRIBING:
                 self._on_sid(frame.msg.sid)
             return
+        pending = self._pending.pop(frame.id, None) if frame.id is not None else None
         if frame.sid is not None and frame.seq is not None:
             self._is_next(frame.sid, frame.seq, raw, at_us, now_s)
-        pending = self._pending.pop(frame.id, None) if frame.id is not None else None
         if isinstance(frame, wire.Error):
             self._on_error(frame, pending, at_us)
         elif isinstance(frame, wire.Unsubscribed) and frame.sid == self.sid:
             self._end("the venue ended the subscription")
 
     def _on_sid(self, sid: int) -> None:
+        self._pending.clear()  # nothing but the subscribe command was sent so far, and this is its answer
         self.sid = sid
         self.last_seq = 0
         self._step(Input.SUBSCRIBED)
@@ -401,17 +419,27 @@ class BookSession:
     def _on_error(self, frame: wire.Error, pending: _Pending | None, at_us: int) -> None:
         named = [ticker for ticker in frame.msg.tickers if ticker in self.books]
         what = f"error {frame.msg.code} {frame.msg.msg!r}"
-        if named:
+        is_terminal = frame.msg.code in wire.TERMINAL_CODES and frame.sid in (None, self.sid)
+        if named and not is_terminal:
             self._drop(named, what, at_us)
-            if pending is not None and not pending.is_snapshot:
-                self._to_subscribe += [ticker for ticker in pending.tickers if ticker not in named]
-                if self.state is Stream.SUBSCRIBING and self.sid is None:
-                    self._step(Input.REFUSED)
+            if pending is not None:
+                self._try_the_rest(pending)
             return
         self._problem("venue_error", what, at_us)
-        is_ours = frame.sid is None or frame.sid == self.sid
-        if pending is not None or (frame.msg.code in wire.TERMINAL_CODES and is_ours):
+        if pending is not None or is_terminal:
             self._end(what)
+
+    def _try_the_rest(self, failed: _Pending) -> None:
+        """A command failed for the sake of markets that were dropped since: do it again for the others."""
+        rest = [ticker for ticker in failed.tickers if ticker in self.books]
+        if failed.is_snapshot:
+            for ticker in rest:
+                if ticker in self._repairs:
+                    self._repairs[ticker].asked_s = None
+            return
+        self._to_subscribe += rest
+        if self.state is Stream.SUBSCRIBING and self.sid is None:
+            self._step(Input.REFUSED)
 
     def _drop(self, tickers: Sequence[str], reason: str, at_us: int) -> None:
         for ticker in tickers:

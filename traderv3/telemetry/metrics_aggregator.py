@@ -129,6 +129,7 @@ def log_fact(fact: Any) -> None:
             log.warning("markets dropped", component="discovery", tickers=",".join(tickers), reason=reason)
         case ActorChanged(name, status, restarts, error):
             say = log.warning if status in (Status.BACKOFF, Status.FAILED) else log.info
+            say = log.debug if status is Status.STARTING else say
             say(
                 f"actor {status}",
                 component="supervisor",

@@ -1,0 +1,141 @@
+"""One run of the trader as a process: socket, door and log opened, signals heard, exit code returned.
+
+Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation (the cause is the last log line);
+2 configuration, a taken port included; 3 the venue refused us for good; 130 interrupted twice.
+"""
+
+import random
+import secrets
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from traderv3 import __version__
+from traderv3.app import create_app
+from traderv3.clients.door import Door
+from traderv3.clients.doors import find_signer, open_door
+from traderv3.config.limits import LIMITS
+from traderv3.config.settings import Settings
+from traderv3.console.broadcaster import LogTap
+from traderv3.coordinator import Trader
+from traderv3.core.clock import wall_us
+from traderv3.core.sockets import listen
+from traderv3.core.supervisor import describe
+from traderv3.core.watchdog import end_process
+from traderv3.domain.errors import EnvironmentMismatch, TraderError
+from traderv3.telemetry.log import Log, open_log
+
+EXIT_OK: Final = 0
+EXIT_BUG: Final = 1
+EXIT_CONFIGURATION: Final = 2
+EXIT_REFUSED: Final = 3
+EXIT_INTERRUPTED: Final = 130
+
+log = structlog.get_logger(component="run")
+
+
+def run_trader(settings: Settings) -> int:
+    """Run until stopped; the process's exit code."""
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as exc:
+        how = "stop what uses it, or choose another with --port (0: any free one)"
+        return _refuse(f"cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}")
+    token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
+    try:
+        write_token(settings.data_dir / settings.environment / "control-token", token)
+        door = None if settings.api is None else open_configured_door(settings)
+    except OSError as exc:
+        return _refuse(f"cannot write below V3_DATA_DIR {settings.data_dir}: {exc.strerror}")
+    except EnvironmentMismatch as exc:
+        return _refuse(str(exc))
+    tap = LogTap()
+    with (
+        listener,
+        open_log(settings.environment, settings.data_dir, settings.log_level, secrets=settings.secrets) as book,
+    ):
+        book.hide(token)
+        book.tap = tap.take_line
+        return trio.run(_main, settings, door, listener, tap, token, book)
+
+
+def _refuse(why: str) -> int:
+    """Say why nothing was started; the exit code of a configuration error."""
+    print(f"traderv3: {why}\ntraderv3: nothing was started.", file=sys.stderr)
+    return EXIT_CONFIGURATION
+
+
+def open_configured_door(settings: Settings) -> Door:
+    """The door to the venue that the settings name. Raises `EnvironmentMismatch`."""
+    assert settings.api is not None
+    assert settings.ws is not None
+    return open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us)
+
+
+def write_token(path: Path, token: str) -> None:
+    """Keep the control token where only its owner can read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token + "\n", encoding="ascii")
+
+
+async def _main(
+    settings: Settings,
+    door: Door | None,
+    listener: socket.socket,
+    tap: LogTap,
+    token: str,
+    book: Log,
+) -> int:
+    def log_lost() -> int:
+        lines = book.statistics()
+        return lines.dropped + lines.unwritten
+
+    trader = Trader(
+        settings,
+        listener,
+        create_app,
+        wall_us=wall_us,
+        rng=random.Random(),
+        door=door,
+        tap=tap,
+        token=token,
+        log_lost=log_lost,
+    )
+    url = f"http://{settings.host}:{trader.web_server.port}/v3-trader"
+    log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
+    sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
+    sys.stderr.flush()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signals, trader, book)
+        try:
+            await trader.run()
+        except TraderError as exc:
+            log.critical("escalation", error=describe(exc))  # stays the last line
+            return EXIT_BUG
+        finally:
+            nursery.cancel_scope.cancel()
+    code = EXIT_OK if trader.refusal is None else EXIT_REFUSED
+    log.info("traderv3 stopped", exit_code=code)
+    return code
+
+
+async def _stop_on_signals(trader: Trader, book: Log) -> None:
+    """First SIGINT or SIGTERM: stop in order, within `shutdown_s`. Second: now."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        first = signal.Signals(await anext(received))
+        log.info("asked to stop", signal=first.name)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader.stop, f"asked to stop ({first.name})")
+            with trio.move_on_after(LIMITS.shutdown_s):
+                await anext(received)
+                log.critical("interrupted twice")
+                book.flush()
+                end_process("interrupted twice", code=EXIT_INTERRUPTED)
+            end_process(f"the ordered stop took over {LIMITS.shutdown_s:g} s")
