@@ -46,12 +46,6 @@ async def stay(lifeline: Lifeline) -> None:
     await trio.sleep_forever()
 
 
-async def obey(lifeline: Lifeline) -> None:
-    """Be ready at once and end by itself when asked to stop."""
-    lifeline.started()
-    await lifeline.stopping.wait()
-
-
 async def never_ready(lifeline: Lifeline) -> None:
     """Live, and never say so."""
     await trio.sleep_forever()
@@ -201,7 +195,9 @@ class Stage:
         assert not +self.alive, f"outlived their supervisor: {+self.alive}"
 
 
-def tree(*children: Spec, strategy: Strategy = Strategy.ONE_FOR_ONE, name: str = "root", **policy: Any) -> SupervisorSpec:
+def tree(
+    *children: Spec, strategy: Strategy = Strategy.ONE_FOR_ONE, name: str = "root", **policy: Any
+) -> SupervisorSpec:
     """A supervisor with a flat backoff of one second."""
     policy.setdefault("backoff", FLAT)
     return SupervisorSpec(name=name, strategy=strategy, children=tuple(children), **policy)

@@ -46,7 +46,7 @@ class TransportLimits:
     ping_s: float = 10.0
     silence_s: float = 30.0  # neither bytes nor pong for so long: dead
     send_s: float = 10.0
-    close_s: float = 1.0
+    close_s: float = 0.3  # courtesy: the close frame itself goes out first
 
 
 def make_tls_context() -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """What a supervisor hands to an actor each time it starts it: say you are ready, show you are alive, hear you must stop."""
 
+import math
 from collections.abc import Callable
 
 import trio
@@ -11,21 +12,26 @@ class Lifeline:
     Readiness (`started`) and life (`beat`) are apart: an actor may be ready and then hang.
     """
 
-    __slots__ = ("_clock", "beats", "is_started", "last_beat", "settled", "stopping")
+    __slots__ = ("_clock", "beats", "last_beat", "settled", "started_at", "stopping")
 
     def __init__(self, clock: Callable[[], float] = trio.current_time, *, stopping: trio.Event | None = None) -> None:
         self._clock = clock
         self.stopping = trio.Event() if stopping is None else stopping
         self.settled = trio.Event()  # started, or ended without having started
-        self.is_started = False
+        self.started_at = math.inf
         self.beats = 0
         self.last_beat = clock()
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the actor has said that it is ready."""
+        return self.started_at != math.inf
+
     def started(self) -> None:
         """Ready: the next actor in order may start. Further calls do nothing."""
-        self.is_started = True
-        self.last_beat = self._clock()
-        self.settled.set()
+        if not self.is_started:
+            self.started_at = self.last_beat = self._clock()
+            self.settled.set()
 
     def beat(self) -> None:
         """Alive, and one step further. An actor declared with a heartbeat must beat more often than its period."""

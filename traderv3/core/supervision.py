@@ -144,6 +144,16 @@ class SupervisorSpec:
         """The longest an ordered stop of all children takes."""
         return sum(child.stop_s for child in self.children) + 1.0
 
+    @property
+    def grace_s(self) -> float:
+        """A supervisor that is asked to stop needs the time of an ordered stop."""
+        return self.stop_s
+
+    @property
+    def cancel_s(self) -> float:
+        """One that is cancelled still waits for each child."""
+        return self.stop_s
+
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:

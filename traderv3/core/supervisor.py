@@ -4,15 +4,18 @@
         ^                      | ended, restart due
         +------- delay --- BACKOFF         more than restarts_max in period_s: everything stops, RestartStorm
 
-One task governs: it reads exits one by one and starts one restart task per group of children that the strategy binds
-together; a later exit that reaches into a group under restart replaces that restart. Cancellation always passes.
+One task governs: it looks at children that ended, one by one, and starts one restart task per group of children that the
+strategy binds together. From then on the ends of the group's members are part of that restart; the end of a child outside
+it whose own group reaches into it replaces it. Cancellation always passes.
 Never: an unbounded wait. A child that survives its cancellation cannot be abandoned in Trio, so the process ends.
 This is one of the two doors at which `Exception` is caught.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 import trio
@@ -46,7 +49,7 @@ def describe(error: BaseException) -> str:
 
 
 class _Child:
-    """One child's specification and life so far."""
+    """One child's specification and life so far. `begin` makes what belongs to one start alone."""
 
     def __init__(self, spec: ChildSpec | SupervisorSpec, since_us: int) -> None:
         self.spec = spec
@@ -55,15 +58,27 @@ class _Child:
         self.restarts = 0
         self.streak = 0  # failures in a row, without a healthy interval between them
         self.last_error: str | None = None
-        self.run_no = 0
-        self.started_at = 0.0
         self.supervisor: Supervisor | None = None
-        self.lifeline: Lifeline | None = None
-        self.scope = trio.CancelScope()
-        self.error: BaseException | None = None
-        self.is_stopping = False
-        self.done = trio.Event()
+        self.is_told = False  # its end waits for the governing task
+        self.begin()
         self.done.set()
+
+    def begin(self) -> None:
+        self.lifeline = Lifeline()
+        self.scope = trio.CancelScope()
+        self.done = trio.Event()
+        self.error: BaseException | None = None
+        self.ran_s = -math.inf  # from readiness to the end
+        self.is_stopping = False  # whatever end it comes to is wanted
+
+
+@dataclass(eq=False, slots=True)
+class _GroupRestart:
+    """One restart under way."""
+
+    group: Sequence[_Child]
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    done: trio.Event = field(default_factory=trio.Event)
 
 
 class Supervisor:
@@ -89,20 +104,24 @@ class Supervisor:
         self._abort = abort
         self._children = [_Child(child, wall_us()) for child in spec.children]
         self._restarted_at: deque[tuple[float, str]] = deque(maxlen=spec.restarts_max + 1)
-        self._restarting: dict[trio.CancelScope, tuple[Sequence[_Child], trio.Event]] = {}
-        self._tell_exit, self._exits = trio.open_memory_channel[tuple[_Child, int]](2 * len(spec.children) + 1)
+        self._restarting: list[_GroupRestart] = []
+        self._tell_exit, self._exits = trio.open_memory_channel[_Child](len(spec.children))
+        self._nursery: trio.Nursery
+        self._status = Status.STARTING
+        self._since_us = wall_us()
 
     async def run(self, lifeline: Lifeline) -> None:
         """Start all children, keep them running until `lifeline.stopping`, stop them. Raises `StartFailed`, `RestartStorm`."""
         end: StartFailed | RestartStorm | None = None
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as self._nursery:
             try:
-                end = await self._govern(nursery, lifeline)
+                end = await self._govern(lifeline)
             finally:
                 with trio.CancelScope(shield=True):  # bounded: every stop is
                     await self._cancel_restarts(self._children)
                     await self._stop(self._children)
-                nursery.cancel_scope.cancel()
+                self._status, self._since_us = Status.STOPPED, self._wall_us()
+                self._nursery.cancel_scope.cancel()
         if end is not None:
             raise end
 
@@ -113,18 +132,17 @@ class Supervisor:
                 if child.supervisor.kill(name):
                     return True
             elif child.spec.name == name and not child.done.is_set():
-                child.error = Killed(f"{name} was killed on request")
-                child.scope.cancel()
+                self._crash(child, Killed(f"{name} was killed on request"))
                 return True
         return False
 
     def node(self) -> NodeReport:
-        """This supervisor's part of the tree, as running; its parent knows better once it has ended."""
+        """This supervisor's part of the tree; what it does not know of itself (restarts, errors), its parent does."""
         return NodeReport(
             name=self.spec.name,
             strategy=self.spec.strategy,
-            status=Status.RUNNING,
-            since_us=min((child.since_us for child in self._children), default=0),
+            status=self._status,
+            since_us=self._since_us,
             restarts=0,
             last_error=None,
             mailbox=None,
@@ -145,44 +163,52 @@ class Supervisor:
             children=child.supervisor.node().children if child.supervisor is not None else (),
         )
 
-    async def _govern(self, nursery: trio.Nursery, lifeline: Lifeline) -> StartFailed | RestartStorm | None:
+    # -- deciding ------------------------------------------------------------------------------------------------------
+
+    async def _govern(self, lifeline: Lifeline) -> StartFailed | RestartStorm | None:
         with trio.CancelScope() as governing:
-            nursery.start_soon(_cancel_when, lifeline.stopping, governing)
+            self._nursery.start_soon(_cancel_when, lifeline.stopping, governing)
             for child in self._children:
                 try:
-                    await self._start(nursery, child)
+                    await self._start(child)
                 except StartFailed as failure:
+                    self._set_status(child, Status.FAILED, child.last_error)
                     return failure
+            self._status, self._since_us = Status.RUNNING, self._wall_us()
             lifeline.started()
-            async for child, run_no in self._exits:
-                if child.run_no == run_no and child.done.is_set() and not child.is_stopping:
-                    storm = await self._on_exit(nursery, child)
+            async for child in self._exits:
+                child.is_told = False
+                if child.done.is_set() and not child.is_stopping and child.spec.restart.is_due(child.error):
+                    storm = await self._on_failure(child)
                     if storm is not None:
                         return storm
         return None
 
-    async def _on_exit(self, nursery: trio.Nursery, child: _Child) -> RestartStorm | None:
-        """Decide what one child's end means. Returns the storm if it was one too many."""
-        error = child.error
-        if not child.spec.restart.is_due(error):
-            self._set_status(child, Status.STOPPED if error is None else Status.FAILED)
-            return None
+    def _tell(self, child: _Child) -> None:
+        """Let the governing task look at a child that ended; it finds the child as it is by then."""
+        if not child.is_told:
+            child.is_told = True
+            self._tell_exit.send_nowait(child)
+
+    async def _on_failure(self, child: _Child) -> RestartStorm | None:
+        """Start a child's group again. Returns the storm instead if that would be once too often."""
         now = trio.current_time()
-        self._restarted_at.append((now, f"{child.spec.name}: {child.last_error or 'ended'}"))
+        self._restarted_at.append((now, f"{child.spec.name}: {child.last_error}"))
         recent = [what for at, what in self._restarted_at if now - at <= self.spec.period_s]
         if len(recent) > self.spec.restarts_max:
-            self._set_status(child, Status.FAILED)
+            self._set_status(child, Status.FAILED, child.last_error)
             bound = f"at most {self.spec.restarts_max} restarts in {self.spec.period_s:g} s"
-            msg = f"{self.spec.name}: {bound}, and now: {'; '.join(recent)}"
-            storm = RestartStorm(msg)
-            storm.__cause__ = error
+            storm = RestartStorm(f"{self.spec.name}: {bound}, and now: {'; '.join(recent)}")
+            storm.__cause__ = child.error
             return storm
-        if now - child.started_at >= self.spec.healthy_s:
-            child.streak = 0
-        child.streak += 1
+        child.streak = 1 if child.ran_s >= self.spec.healthy_s else child.streak + 1
         group = self._bound_to(child)
         await self._cancel_restarts(group)
-        await nursery.start(self._restart, nursery, group, child)
+        for member in group:
+            member.is_stopping = True
+        restart = _GroupRestart(group)
+        self._restarting.append(restart)
+        self._nursery.start_soon(self._restart, restart, child)
         return None
 
     def _bound_to(self, child: _Child) -> Sequence[_Child]:
@@ -195,101 +221,99 @@ class Supervisor:
             case Strategy.ONE_FOR_ALL:
                 return self._children
 
-    async def _restart(
-        self,
-        nursery: trio.Nursery,
-        group: Sequence[_Child],
-        cause: _Child,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
+    async def _restart(self, restart: _GroupRestart, cause: _Child) -> None:
         """Stop what still runs of the group, wait out the backoff, start it in order. A failed start is told as an exit."""
-        done = trio.Event()
-        with trio.CancelScope() as scope:
-            self._restarting[scope] = (group, done)
-            try:
-                task_status.started()
-                await self._stop(group)
-                revived = [c for c in group if c is cause or c.spec.restart is not Restart.TEMPORARY]
-                for child in revived:
-                    self._set_status(child, Status.BACKOFF)
+        try:
+            with restart.scope:
+                await self._stop(restart.group, is_for_good=False)
                 await trio.sleep(self.spec.backoff.delay_s(cause.streak, self._rng))
-                for child in revived:
+                for child in restart.group:
+                    if child.spec.restart is Restart.TEMPORARY:
+                        continue
                     child.restarts += 1
                     try:
-                        await self._start(nursery, child)
+                        await self._start(child)
                     except StartFailed as failure:
                         log.warning("start failed", actor=child.spec.name, error=str(failure))
-                        self._tell_exit.send_nowait((child, child.run_no))
+                        child.is_stopping = False
+                        self._set_status(child, Status.BACKOFF, child.last_error)
+                        self._tell(child)
                         break
-            finally:
-                del self._restarting[scope]
-                done.set()
+        finally:
+            self._restarting.remove(restart)
+            restart.done.set()
 
     async def _cancel_restarts(self, group: Iterable[_Child]) -> None:
         """End every restart under way that touches the group, and wait until it has ended."""
         members = set(group)
-        touching = [(scope, done) for scope, (others, done) in self._restarting.items() if members & set(others)]
-        for scope, done in touching:
-            scope.cancel()
-            await done.wait()
+        for restart in [restart for restart in self._restarting if not members.isdisjoint(restart.group)]:
+            restart.scope.cancel()
+            await restart.done.wait()
 
-    async def _start(self, nursery: trio.Nursery, child: _Child) -> None:
-        """Start one child and wait until it is ready. Raises `StartFailed`, the child being stopped."""
+    # -- one child -----------------------------------------------------------------------------------------------------
+
+    async def _start(self, child: _Child) -> None:
+        """Start one child and wait until it is ready. Raises `StartFailed`, the child having ended.
+
+        If cancelled, the child is left as it is: whoever cancels a start stops the group next.
+        """
         spec = child.spec
-        child.run_no += 1
-        child.lifeline = Lifeline()
-        child.scope = trio.CancelScope()
-        child.error = None
-        child.is_stopping = False
-        child.done = trio.Event()
-        child.started_at = trio.current_time()
+        child.begin()
         self._set_status(child, Status.STARTING)
-        nursery.start_soon(self._host, child, child.lifeline, child.scope, child.done, child.run_no, name=spec.name)
-        try:
-            with trio.fail_after(spec.start_s):
-                await child.lifeline.settled.wait()
-        except trio.TooSlowError:
+        self._nursery.start_soon(self._host, child, name=spec.name)
+        with trio.move_on_after(spec.start_s):
+            await child.lifeline.settled.wait()
+        if child.lifeline.is_started:
+            if not child.done.is_set():
+                self._set_status(child, Status.RUNNING)
+                if isinstance(spec, ChildSpec) and spec.heartbeat_s is not None:
+                    self._nursery.start_soon(self._watch_heartbeat, child, spec.heartbeat_s)
+            return
+        if not child.done.is_set():
             child.error = StartFailed(f"{spec.name} was not ready within {spec.start_s:g} s")
-        except trio.Cancelled:
             with trio.CancelScope(shield=True):
-                await self._stop([child])
-            raise
-        if not child.lifeline.is_started and child.error is None:  # it returned
-            if spec.restart is not Restart.PERMANENT:
+                await self._end(child)
+        elif child.error is None:
+            if spec.restart is not Restart.PERMANENT:  # it had nothing to do
                 self._set_status(child, Status.STOPPED)
                 return
             child.error = StartFailed(f"{spec.name} ended before it was ready")
-        if not child.lifeline.is_started:
-            failure = child.error
-            assert failure is not None
-            with trio.CancelScope(shield=True):
-                await self._stop([child])
-            child.error, child.last_error, child.is_stopping = failure, describe(failure), False
-            self._set_status(child, Status.FAILED)
-            raise StartFailed(f"{spec.name} did not start: {child.last_error}") from failure
-        if not child.done.is_set():
-            self._set_status(child, Status.RUNNING)
-            if isinstance(spec, ChildSpec) and spec.heartbeat_s is not None:
-                nursery.start_soon(self._watch_heartbeat, child, spec.heartbeat_s)
+        child.last_error = describe(child.error)
+        msg = f"{spec.name} did not start: {child.last_error}"
+        raise StartFailed(msg) from child.error
 
-    async def _host(
-        self, child: _Child, lifeline: Lifeline, scope: trio.CancelScope, done: trio.Event, run_no: int
-    ) -> None:
-        """Run one start of one child to its end, and tell the governing task."""
-        with scope:
-            try:
-                await self._runner(child)(lifeline)
-            except Exception as exc:
-                if child.error is None:
-                    child.error = exc
-                log.error("actor failed", actor=child.spec.name, error=describe(exc), exc_info=exc)
+    async def _host(self, child: _Child) -> None:
+        """Run one start of one child to its end, whatever that is, and say so."""
+        try:
+            with child.scope:
+                await self._runner(child)(child.lifeline)
+        except* Exception as group:
+            error = group.exceptions[0] if len(group.exceptions) == 1 else group
+            log.error("actor failed", actor=child.spec.name, error=describe(error), exc_info=error)
+            child.error = child.error or error
+        finally:
+            if trio.current_effective_deadline() == -math.inf:  # we are cancelled as a whole
+                child.is_stopping = True
+            self._note_end(child)
+
+    def _note_end(self, child: _Child) -> None:
         child.supervisor = None
+        child.ran_s = trio.current_time() - child.lifeline.started_at
+        child.done.set()
+        is_due = child.spec.restart.is_due(child.error)
         if child.error is not None:
             child.last_error = describe(child.error)
-        done.set()
-        if lifeline.is_started and not child.is_stopping:
-            self._tell_exit.send_nowait((child, run_no))
-        lifeline.settled.set()
+        elif is_due and not child.is_stopping:
+            child.last_error = "ended"
+        if child.lifeline.is_started and not child.is_stopping:
+            if is_due:
+                self._set_status(child, Status.BACKOFF, child.last_error)
+            elif child.error is not None:
+                self._set_status(child, Status.FAILED, child.last_error)
+            else:
+                self._set_status(child, Status.STOPPED)
+            self._tell(child)
+        child.lifeline.settled.set()
 
     def _runner(self, child: _Child) -> Callable[[Lifeline], Awaitable[None]]:
         spec = child.spec
@@ -301,48 +325,53 @@ class Supervisor:
         return child.supervisor.run
 
     async def _watch_heartbeat(self, child: _Child, period_s: float) -> None:
-        lifeline, scope, done = child.lifeline, child.scope, child.done
-        assert lifeline is not None
-        while not done.is_set():
-            silent_s = trio.current_time() - lifeline.last_beat
-            if silent_s > period_s:
-                child.error = HeartbeatLost(f"{child.spec.name} has shown no life for {silent_s:.1f} s")
-                log.error("heartbeat lost", actor=child.spec.name, silent_s=round(silent_s, 1))
-                scope.cancel()
-                await self._wait_or_abort(child)
+        lifeline, done = child.lifeline, child.done
+        while not done.is_set() and not lifeline.stopping.is_set():
+            due = lifeline.last_beat + period_s
+            if trio.current_time() >= due:
+                log.error("heartbeat lost", actor=child.spec.name, period_s=period_s)
+                self._crash(child, HeartbeatLost(f"{child.spec.name} has shown no life for {period_s:g} s"))
                 return
-            with trio.move_on_after(period_s - silent_s + 0.001):
+            with trio.CancelScope(deadline=due):
                 await done.wait()
 
-    async def _stop(self, group: Sequence[_Child]) -> None:
-        """Stop the running children of the group, last started first. Bounded by the sum of their `stop_s`."""
+    def _crash(self, child: _Child, error: Exception) -> None:
+        """End one child as if it had failed with `error`."""
+        child.error = child.error or error
+        child.scope.cancel()
+        self._nursery.start_soon(self._wait_or_abort, child.spec, child.done)
+
+    async def _stop(self, group: Sequence[_Child], *, is_for_good: bool = True) -> None:
+        """End the children of the group, last started first. Bounded by the sum of their `stop_s`."""
         for child in reversed(group):
-            if child.done.is_set():
-                continue
-            child.is_stopping = True
-            assert child.lifeline is not None
-            child.lifeline.stopping.set()
-            grace_s = child.spec.grace_s if isinstance(child.spec, ChildSpec) else child.spec.stop_s
-            if grace_s:
-                with trio.move_on_after(grace_s):
-                    await child.done.wait()
-            child.scope.cancel()
-            await self._wait_or_abort(child)
-            self._set_status(child, Status.STOPPED)
+            await self._end(child)
+            if not is_for_good and child.spec.restart is not Restart.TEMPORARY:
+                self._set_status(child, Status.BACKOFF)
+            elif child.status is not Status.FAILED:
+                self._set_status(child, Status.STOPPED)
 
-    async def _wait_or_abort(self, child: _Child) -> None:
-        limit_s = child.spec.cancel_s if isinstance(child.spec, ChildSpec) else child.spec.stop_s
-        with trio.move_on_after(limit_s, shield=True):
-            await child.done.wait()
+    async def _end(self, child: _Child) -> None:
+        """Ask one child to stop, cancel it after its grace, and wait until it has ended."""
+        if child.done.is_set():
             return
-        self._abort(f"{child.spec.name} did not end within {limit_s:g} s of its cancellation")
+        child.is_stopping = True
+        child.lifeline.stopping.set()
+        with trio.move_on_after(child.spec.grace_s):
+            await child.done.wait()
+        child.scope.cancel()
+        await self._wait_or_abort(child.spec, child.done)
 
-    def _set_status(self, child: _Child, status: Status) -> None:
+    async def _wait_or_abort(self, spec: ChildSpec | SupervisorSpec, done: trio.Event) -> None:
+        with trio.move_on_after(spec.cancel_s, shield=True):
+            await done.wait()
+            return
+        self._abort(f"{spec.name} did not end within {spec.cancel_s:g} s of its cancellation")
+
+    def _set_status(self, child: _Child, status: Status, error: str | None = None) -> None:
         if child.status is status:
             return
         child.status = status
         child.since_us = self._wall_us()
-        error = child.last_error if status in (Status.BACKOFF, Status.FAILED) else None
         self._report(ActorChanged(child.spec.name, status, child.restarts, error, child.since_us))
 
 

@@ -1,0 +1,630 @@
+"""The session, rule by rule: the table whole, acks, gaps, bad numbers, crossed books, refusals, time limits."""
+
+import itertools
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pytest
+
+from tests.protocol.model_venue import Levels, delta, encode, error, ok, snapshot, subscribed
+from traderv3.domain.book import Book, BookState
+from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
+from traderv3.domain.events import BooksRepaired, FrameProblem, GapDetected, MarketsDropped
+from traderv3.domain.feed import FeedCounters
+from traderv3.protocol.session import TRANSITIONS, BookSession, Input, SessionLimits, Stream
+
+LIVE, STALE, SYNCING = BookState.LIVE, BookState.STALE, BookState.SYNCING
+LEVELS: Final[Levels] = {("yes", 4000): 500, ("no", 5000): 300}
+LIMITS: Final = SessionLimits()
+
+
+class Talk:
+    """A session and its clock; seconds and microseconds go together."""
+
+    def __init__(self, tickers: Iterable[str] = ("A", "B"), *, chunk: int = 200) -> None:
+        self.now_s = 100.0
+        self.counters = FeedCounters()
+        self.books = {ticker: Book(ticker) for ticker in tickers}
+        self.session = BookSession("c", self.books, self.counters, SessionLimits(chunk=chunk))
+
+    def hear(self, *frames: bytes) -> None:
+        self.session.receive(frames, at_us=int(self.now_s * 1e6), now_s=self.now_s)
+
+    def says(self) -> list[dict[str, Any]]:
+        return [json.loads(command) for command in self.session.commands(now_s=self.now_s)]
+
+    def settle(self) -> None:
+        self.session.settle(at_us=int(self.now_s * 1e6), now_s=self.now_s)
+
+    def states(self) -> str:
+        """One letter a book, in order: L(ive), S(tale), w(aiting)."""
+        return "".join({LIVE: "L", STALE: "S", SYNCING: "w"}[book.state] for book in self.books.values())
+
+    def notices(self, kind: type) -> list[Any]:
+        return [notice for notice in self.session.take_notices() if isinstance(notice, kind)]
+
+
+def live(*tickers: str) -> Talk:
+    """A talk in which every market is live; the last number used is their count."""
+    talk = Talk(tickers or ("A", "B"))
+    command_id = talk.says()[0]["id"]
+    talk.hear(subscribed(command_id), *(snapshot(t, seq, LEVELS) for seq, t in enumerate(talk.books, 1)))
+    talk.session.take_notices()
+
+    assert set(talk.states()) == {"L"}
+    return talk
+
+
+# -- the table -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "happened"), list(itertools.product(Stream, Input)))
+def test_the_table_whole(state: Stream, happened: Input) -> None:
+    session = Talk().session
+    session.state = state
+    target = TRANSITIONS.get((state, happened))
+    if target is None:
+        with pytest.raises(AssertionError):
+            session._step(happened)
+    else:
+        session._step(happened)
+
+    assert session.state is (target or state)
+
+
+def test_every_life_can_end_and_none_goes_on_after_it() -> None:
+    assert all((state, Input.ENDED) in TRANSITIONS for state in Stream if state is not Stream.ENDED)
+    assert not any(state is Stream.ENDED for state, _ in TRANSITIONS)
+
+
+def test_every_state_is_reached_from_the_first() -> None:
+    reached = {Stream.IDLE}
+    for _ in Stream:
+        reached |= {target for (state, _), target in TRANSITIONS.items() if state in reached}
+
+    assert reached == set(Stream)
+
+
+# -- subscribing ---------------------------------------------------------------------------------------------------
+
+
+def test_commands_hold_no_more_tickers_than_the_limit() -> None:
+    talk = Talk([f"T{n}" for n in range(7)], chunk=3)
+    first = talk.says()
+    talk.hear(subscribed(first[0]["id"]))
+    more = talk.says()
+    asked = [ticker for command in first + more for ticker in command["params"]["market_tickers"]]
+
+    assert [command["cmd"] for command in first + more] == ["subscribe", "update_subscription", "update_subscription"]
+    assert [command["params"].get("action") for command in more] == ["add_markets", "add_markets"]
+    assert asked == list(talk.books)
+    assert max(len(c["params"]["market_tickers"]) for c in first + more) == 3
+    assert talk.says() == []
+
+
+def test_repairs_hold_no_more_tickers_than_the_limit() -> None:
+    talk = Talk([f"T{n}" for n in range(7)], chunk=3)
+    talk.hear(subscribed(talk.says()[0]["id"]))
+    talk.hear(*(ok(command["id"], seq) for seq, command in enumerate(talk.says(), 1)))
+    talk.hear(*(snapshot(t, seq, LEVELS) for seq, t in enumerate(talk.books, 3)))
+    talk.hear(encode({"type": "ok", "sid": 1, "seq": 99}))
+    asked = [command["params"]["market_tickers"] for command in talk.says()]
+
+    assert [len(tickers) for tickers in asked] == [3, 3, 1]
+    assert [t for tickers in asked for t in tickers] == list(talk.books)
+
+
+def test_a_late_subscribed_loses_nothing() -> None:
+    talk = Talk(["A"])
+    command_id = talk.says()[0]["id"]
+    talk.hear(snapshot("A", 1, {}, sid=4), delta("A", 2, "yes", 4000, 100, sid=4))
+    talk.hear(subscribed(command_id, sid=4))
+    talk.hear(delta("A", 3, "yes", 4000, 100, sid=4))
+    talk.now_s += 60
+
+    assert talk.books["A"].yes == {4000: 200}
+    assert talk.counters.gaps == 0
+    assert talk.says() == []
+
+
+def test_another_channels_subscribed_is_not_ours() -> None:
+    talk = Talk(["A"])
+    talk.hear(subscribed(talk.says()[0]["id"], sid=1, channel="trade"))
+
+    assert talk.session.sid is None
+
+
+def test_a_message_of_another_subscription_changes_nothing() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 100, sid=2), snapshot("A", 2, {}, sid=2))
+    talk.hear(delta("A", 2, "yes", 4000, 100))
+
+    assert talk.books["A"].yes == {4000: 600}
+    assert [notice.kind for notice in talk.notices(FrameProblem)] == ["unknown_sid"] * 2
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ack",
+    [
+        encode({"type": "ok", "id": 9, "sid": 1, "seq": 3, "msg": {"market_tickers": ["A"]}}),
+        encode({"type": "ok", "sid": 1, "seq": 3}),
+        encode({"type": "error", "id": 9, "sid": 1, "seq": 3, "msg": {"code": 27, "msg": "x"}}),
+        encode({"type": "brand_new", "sid": 1, "seq": 3, "msg": {}}),
+        encode({"type": "ok", "sid": 1, "seq": 3, "msg": [1, {"x": None}], "sending_ts_ms": 5, "new": {}}),
+    ],
+)
+def test_whatever_takes_a_number_is_counted(ack: bytes) -> None:
+    talk = live()
+    talk.hear(ack, delta("A", 4, "yes", 4000, 1))
+
+    assert talk.counters.gaps == 0
+    assert talk.states() == "LL"
+    assert talk.books["A"].yes == {4000: 501}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        encode({"type": "ok", "id": 9, "msg": [{"channel": "orderbook_delta", "sid": 1}]}),
+        encode({"type": "ticker", "sid": 2, "msg": {}}),
+        encode({"type": "trade", "sid": 2, "seq": 70, "msg": {}}),
+        encode({"type": "subscribed", "id": 9, "msg": {"channel": "ticker", "sid": 2}}),
+    ],
+)
+def test_what_takes_no_number_of_ours_is_not_counted(reply: bytes) -> None:
+    talk = live()
+    talk.hear(reply, delta("A", 3, "yes", 4000, 1))
+
+    assert talk.counters.gaps == 0
+    assert talk.states() == "LL"
+
+
+def test_numbers_count_over_all_markets_of_the_subscription() -> None:
+    talk = live()
+    talk.hear(delta("A", 3, "yes", 1000, 1), delta("B", 4, "yes", 1000, 1), delta("A", 5, "yes", 1000, 1))
+
+    assert talk.counters.gaps == 0
+    assert (talk.books["A"].seq, talk.books["B"].seq) == (5, 4)
+
+
+def test_a_gap_costs_the_trust_in_every_book_in_the_same_call() -> None:
+    talk = live("A", "B", "C")
+    talk.hear(delta("A", 5, "yes", 1000, 1))
+
+    assert talk.states() == "SSS"
+    assert talk.counters.gaps == 1
+    assert talk.books["B"].stale_reason == "sequence gap: expected 4, got 5"
+    assert talk.notices(GapDetected) == [GapDetected("c", 1, 4, 5, 3, 100_000_000)]
+    assert talk.session.changed >= {"A", "B", "C"}
+
+
+def test_each_book_comes_back_with_its_own_snapshot_and_never_by_a_delta() -> None:
+    talk = live()
+    talk.hear(delta("A", 9, "yes", 1000, 1))
+    (command,) = talk.says()
+    talk.hear(delta("B", 10, "yes", 1000, 1), snapshot("A", 11, {("no", 1): 7}, command_id=command["id"]))
+    half_way = talk.states()
+    talk.hear(delta("A", 12, "no", 1, 1), snapshot("B", 13, {}, command_id=command["id"]))
+
+    assert command["params"] == {"sids": [1], "action": "get_snapshot", "market_tickers": ["A", "B"]}
+    assert half_way == "LS"
+    assert talk.states() == "LL"
+    assert talk.books["A"].no == {1: 8}
+    assert talk.books["B"].yes == {}
+    assert len(talk.notices(BooksRepaired)) == 1
+    assert talk.session.state is Stream.STREAMING
+
+
+def test_the_snapshot_that_reveals_a_gap_is_believed() -> None:
+    talk = live()
+    talk.hear(snapshot("A", 7, {}))
+
+    assert talk.states() == "LS"
+
+
+def test_a_second_gap_makes_an_asked_for_snapshot_be_asked_for_again() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 5, "yes", 1000, 1))
+    talk.says()
+    talk.hear(delta("A", 9, "yes", 1000, 1))
+    at_once = talk.says()
+    talk.now_s += LIMITS.repair_s
+
+    assert at_once == []
+    assert len(talk.says()) == 1
+
+
+def test_a_message_repeated_at_once_is_a_duplicate() -> None:
+    talk = live("A")
+    twice = delta("A", 2, "yes", 4000, 100)
+    talk.hear(twice, twice)
+
+    assert talk.books["A"].yes == {4000: 600}
+    assert (talk.counters.duplicates, talk.counters.gaps) == (1, 0)
+
+
+def test_one_number_with_two_meanings_is_a_gap() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 100), delta("A", 2, "yes", 4000, 200))
+
+    assert talk.states() == "S"
+    assert talk.counters.gaps == 1
+
+
+def test_a_snapshot_from_the_past_does_not_bring_a_book_to_life() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 100))
+    talk.hear(snapshot("A", 1, LEVELS))
+
+    assert talk.states() == "S"
+    talk.hear(delta("A", 3, "yes", 4000, 100))
+
+    assert talk.counters.gaps == 1
+
+
+def test_a_sequence_that_starts_again_ends_the_connection() -> None:
+    talk = live("A")
+    talk.hear(*(delta("A", seq, "yes", 4000, 1) for seq in range(2, 50)))
+    with pytest.raises(RemoteProtocolError, match="goes backwards"):
+        talk.hear(*(snapshot("A", seq, {}) for seq in (1, 2, 3)))
+
+    assert talk.states() == "S"
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe\x00",
+        b'{"type":"\xff"}',
+        b'{"type":"ok","msg":' + b"[" * 100_000,
+        b'{"type":"ok","msg":"\\ud800"}',
+        b'{"type":"ok","seq":' + b"9" * 5000 + b"}",
+        b'{"type":"ok","msg":NaN}',
+        b'{"type":"orderbook_delta","sid":1,"seq":3,"msg":{}}',
+        b'{"type":"orderbook_snapshot","sid":1,"seq":3}',
+        b'{"type":"error","sid":1,"seq":3}',
+        b'"orderbook_delta"',
+    ],
+)
+def test_what_cannot_be_read_may_have_been_about_any_book(unreadable: bytes) -> None:
+    talk = live()
+    talk.hear(unreadable)
+
+    assert talk.states() == "SS"
+    assert talk.counters.protocol_errors == 1
+    assert talk.notices(FrameProblem)[0].kind in {"unreadable_frame", "missing_field"}
+    (command,) = talk.says()
+
+    assert command["params"]["market_tickers"] == ["A", "B"]
+
+
+def test_an_unreadable_frame_with_a_number_is_one_problem_not_two() -> None:
+    talk = live("A")
+    talk.hear(b'{"type":"orderbook_delta","sid":1,"seq":2,"msg":{}}', snapshot("A", 3, LEVELS))
+
+    assert (talk.counters.protocol_errors, talk.counters.gaps) == (1, 0)
+    assert talk.states() == "L"
+
+
+def test_a_type_that_nobody_knows_is_counted_and_harms_nothing() -> None:
+    talk = live()
+    talk.hear(encode({"type": "x" * 500, "msg": {}}))
+
+    assert talk.states() == "LL"
+    assert talk.counters.unknown_types == 1
+    assert len(talk.notices(FrameProblem)[0].detail) < 60
+
+
+# -- one market's own trouble --------------------------------------------------------------------------------------
+
+BAD_BODIES: Final = {
+    "negative level": delta("A", 3, "yes", 4000, -501),
+    "price at a dollar": delta("A", 3, "yes", 10_000, 1),
+    "price of nothing": delta("A", 3, "yes", 0, 1),
+    "price off the grid": encode(
+        {
+            "type": "orderbook_delta",
+            "sid": 1,
+            "seq": 3,
+            "msg": {"market_ticker": "A", "price_dollars": "0.45001", "delta_fp": "1.00", "side": "yes"},
+        }
+    ),
+    "no number": encode(
+        {
+            "type": "orderbook_delta",
+            "sid": 1,
+            "seq": 3,
+            "msg": {"market_ticker": "A", "price_dollars": "0.45", "delta_fp": "NaN", "side": "yes"},
+        }
+    ),
+    "snapshot below zero": snapshot("A", 3, {("yes", 10): -1}),
+    "snapshot beyond the dollar": snapshot("A", 3, {("yes", 10_000): 1}),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BODIES)
+def test_a_bad_number_costs_the_trust_in_its_own_market_alone(case: str) -> None:
+    talk = live()
+    talk.hear(BAD_BODIES[case])
+    (command,) = talk.says()
+
+    assert talk.states() == "SL"
+    assert command["params"]["market_tickers"] == ["A"]
+    assert talk.books["A"].yes == {4000: 500}
+    assert talk.counters.gaps == 0
+    assert talk.session.state is Stream.STREAMING
+    talk.hear(snapshot("A", 4, LEVELS, command_id=command["id"]))
+
+    assert talk.states() == "LL"
+
+
+def test_a_market_that_is_wrong_again_and_again_is_asked_for_less_and_less_often() -> None:
+    talk = live("A", "B")
+    waits: list[float] = []
+    seq = 2
+    for _ in range(9):
+        talk.hear(delta("A", seq + 1, "yes", 9000, -1))
+        began_s, commands = talk.now_s, talk.says()
+        while not commands:
+            talk.now_s += 0.25
+            commands = talk.says()
+        waits.append(talk.now_s - began_s)
+        seq += 2
+        talk.hear(snapshot("A", seq, LEVELS, command_id=commands[0]["id"]))
+
+    assert waits == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert talk.states() == "LL"
+
+
+def test_a_market_that_was_right_for_long_is_asked_for_at_once_again() -> None:
+    talk = live("A")
+    for seq in (2, 4):
+        talk.hear(delta("A", seq, "yes", 9000, -1))
+        (command,) = talk.says()
+        talk.hear(snapshot("A", seq + 1, LEVELS, command_id=command["id"]))
+        talk.now_s += 2 * LIMITS.distrust_s_max + 1
+
+    assert talk.states() == "L"
+
+
+def test_deltas_of_a_market_that_is_not_ours_are_counted_and_dropped() -> None:
+    talk = live("A")
+    talk.hear(delta("Z", 2, "yes", 4000, 1), snapshot("Z", 3, {}))
+
+    assert (talk.counters.deltas_unused, talk.counters.gaps) == (1, 0)
+    assert list(talk.session.books) == ["A"]
+
+
+# -- crossed books -------------------------------------------------------------------------------------------------
+
+
+def test_inside_a_run_of_one_time_a_book_may_look_crossed() -> None:
+    talk = live("A")
+    talk.hear(
+        delta("A", 2, "yes", 6000, 1, ts_ms=10),
+        delta("A", 3, "no", 5000, -300, ts_ms=10),
+        delta("A", 4, "yes", 6000, 1, ts_ms=11),
+    )
+
+    assert talk.states() == "L"
+    assert talk.counters.crossed_books == 0
+
+
+def test_a_book_still_crossed_when_the_next_time_begins_is_wrong() -> None:
+    talk = live()
+    talk.hear(delta("A", 3, "yes", 6000, 1, ts_ms=10), delta("A", 4, "yes", 1000, 1, ts_ms=11))
+
+    assert talk.states() == "SL"
+    assert talk.counters.crossed_books == 1
+    assert talk.notices(FrameProblem)[0].kind == "crossed_book"
+
+
+def test_a_quiet_book_that_stays_crossed_is_judged_without_another_message() -> None:
+    talk = live()
+    talk.hear(delta("A", 3, "yes", 6000, 1, ts_ms=10))
+    talk.now_s += 0.9
+    talk.settle()
+    before = talk.states()
+    talk.now_s += 0.1
+    talk.settle()
+
+    assert (before, talk.states()) == ("LL", "SL")
+
+
+def test_best_prices_that_add_up_to_a_dollar_are_crossed() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 5000, 1, ts_ms=10))
+    talk.now_s += 2
+    talk.settle()
+
+    assert talk.states() == "S"
+
+
+def test_a_book_of_one_side_is_never_crossed() -> None:
+    talk = live("A")
+    talk.hear(snapshot("A", 2, {("yes", 9999): 1}))
+    talk.now_s += 3600
+    talk.settle()
+
+    assert talk.states() == "L"
+
+
+def test_half_an_hour_of_silence_changes_nothing() -> None:
+    talk = live()
+    for _ in range(1800):
+        talk.now_s += 1
+        talk.settle()
+
+        assert talk.says() == []
+    assert talk.states() == "LL"
+
+
+# -- refusals ------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_tickers_are_dropped_by_name_and_the_rest_is_tried_again() -> None:
+    talk = Talk(["A", "X", "B", "Y"])
+    talk.hear(error(28, tickers=["X", "Y"], id=talk.says()[0]["id"]))
+    (again,) = talk.says()
+
+    assert again["cmd"] == "subscribe"
+    assert again["params"]["market_tickers"] == ["A", "B"]
+    assert list(talk.session.books) == ["A", "B"]
+    (dropped,) = talk.notices(MarketsDropped)
+
+    assert dropped.tickers == ("X", "Y")
+    assert "28" in dropped.reason
+
+
+def test_one_ticker_named_in_the_old_way_is_dropped_as_well() -> None:
+    talk = Talk(["A", "X"])
+    command_id = talk.says()[0]["id"]
+    talk.hear(encode({"type": "error", "id": command_id, "msg": {"code": 16, "msg": "x", "market_ticker": "X"}}))
+
+    assert talk.says()[0]["params"]["market_tickers"] == ["A"]
+
+
+def test_an_unknown_ticker_among_added_ones_leaves_the_stream_running() -> None:
+    talk = Talk(["A", "B", "X", "C"], chunk=2)
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS), snapshot("B", 2, LEVELS))
+    talk.hear(error(28, tickers=["X"], id=talk.says()[0]["id"], sid=1, seq=3))
+    (again,) = talk.says()
+    talk.hear(ok(again["id"], 4), snapshot("C", 5, LEVELS))
+
+    assert again["params"] == {"sids": [1], "action": "add_markets", "market_tickers": ["C"]}
+    assert talk.counters.gaps == 0
+    assert talk.session.is_whole
+
+
+def test_a_refused_repair_drops_the_named_market_and_repeats_the_others_at_once() -> None:
+    talk = live("A", "B", "C")
+    talk.hear(delta("A", 9, "yes", 1, 1))
+    (command,) = talk.says()
+    talk.hear(error(28, tickers=["B"], id=command["id"]))
+    (again,) = talk.says()
+    talk.hear(snapshot("A", 10, LEVELS, command_id=again["id"]), snapshot("C", 11, LEVELS, command_id=again["id"]))
+
+    assert again["params"]["market_tickers"] == ["A", "C"]
+    assert list(talk.session.books) == ["A", "C"]
+    assert talk.states() == "LSL"
+    assert talk.session.state is Stream.STREAMING
+
+
+def test_when_the_last_stale_market_is_dropped_the_rest_counts_as_repaired() -> None:
+    talk = live()
+    talk.hear(delta("A", 3, "yes", 9000, -1))
+    talk.hear(error(28, tickers=["A"], id=talk.says()[0]["id"]))
+
+    assert len(talk.notices(BooksRepaired)) == 1
+    assert talk.says() == []
+
+
+@pytest.mark.parametrize("code", [10, 25])
+@pytest.mark.parametrize("envelope", [{}, {"sid": 1}, {"sid": 1, "seq": 3}, {"id": 1, "sid": 1}])
+@pytest.mark.parametrize("tickers", [None, ["A"]])
+def test_an_error_that_ends_the_subscription_is_raised(
+    code: int, envelope: dict[str, int], tickers: list[str] | None
+) -> None:
+    talk = live()
+    with pytest.raises(RemoteProtocolError, match=str(code)):
+        talk.hear(error(code, tickers=tickers, **envelope))
+
+    assert talk.states() == "SS"
+    assert talk.session.state is Stream.ENDED
+
+
+def test_an_error_that_ends_another_subscription_is_told_only() -> None:
+    talk = live()
+    talk.hear(error(25, sid=7))
+
+    assert talk.states() == "LL"
+    assert [notice.kind for notice in talk.notices(FrameProblem)] == ["venue_error"]
+
+
+def test_a_refused_command_that_names_nobody_ends_the_connection() -> None:
+    talk = Talk()
+    with pytest.raises(RemoteProtocolError, match="26"):
+        talk.hear(error(26, id=talk.says()[0]["id"]))
+
+
+def test_the_end_of_the_subscription_is_raised() -> None:
+    talk = live()
+    with pytest.raises(RemoteProtocolError):
+        talk.hear(encode({"type": "unsubscribed", "id": 8, "sid": 1, "seq": 3}))
+
+    assert talk.states() == "SS"
+
+
+def test_the_end_of_another_subscription_is_passed_over() -> None:
+    talk = live()
+    talk.hear(encode({"type": "unsubscribed", "sid": 2, "seq": 3}), delta("A", 3, "yes", 4000, 1))
+
+    assert talk.states() == "LL"
+
+
+# -- time limits ---------------------------------------------------------------------------------------------------
+
+
+def test_a_subscription_that_nobody_answers_gives_the_connection_up() -> None:
+    talk = Talk()
+    talk.says()
+    talk.now_s += LIMITS.answer_s
+
+    assert talk.says() == []
+    talk.now_s += 0.1
+    with pytest.raises(ConnectivityError, match="not answered"):
+        talk.says()
+
+
+def test_a_first_snapshot_that_does_not_come_is_asked_for_and_then_given_up() -> None:
+    talk = Talk(["A", "B"])
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS))
+    asked: list[list[str]] = []
+    while talk.now_s < 100 + 3 * LIMITS.answer_s - 0.25:
+        talk.now_s += 0.25
+        asked += [command["params"]["market_tickers"] for command in talk.says()]
+    talk.now_s += 0.25
+    with pytest.raises(ConnectivityError, match="B: no snapshot after 2 requests"):
+        talk.says()
+
+    assert asked == [["B"]] * LIMITS.asks_max
+
+
+def test_a_market_whose_addition_was_not_confirmed_is_not_repaired_by_a_snapshot() -> None:
+    """The venue prints books outside the set too: such a book would look live and never move."""
+    talk = Talk(["A", "B"], chunk=1)
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS))
+    talk.says()  # the addition of B
+    talk.hear(delta("A", 9, "yes", 1, 1))
+    talk.now_s += LIMITS.repair_s
+
+    assert [command["params"]["market_tickers"] for command in talk.says()] == [["A"]]
+
+
+def test_what_was_never_answered_is_not_remembered_for_ever() -> None:
+    talk = live("A")
+    seq = 10
+    for _ in range(50):
+        talk.hear(delta("A", seq, "yes", 1, 1))
+        talk.now_s += 1
+        talk.says()
+        seq += 2
+        talk.hear(snapshot("A", seq, LEVELS))  # not in answer to the command, by its lack of an id
+
+    assert len(talk.session._pending) < 10
+
+
+def test_a_lost_connection_leaves_nothing_to_believe() -> None:
+    talk = live()
+    talk.session.changed.clear()
+    talk.session.lost("cable pulled")
+
+    assert talk.states() == "SS"
+    assert talk.books["A"].stale_reason == "cable pulled"
+    assert talk.session.changed == {"A", "B"}
