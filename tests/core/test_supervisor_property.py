@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -19,6 +19,7 @@ from traderv3.domain.errors import RestartStorm
 
 QUIET_S = 500.0  # longer than every script together
 STOP_S = 60.0  # more than any ordered stop of the trees below may take
+OFF_GRID_S = 0.25
 NAMES = "abcdef"
 
 
@@ -69,7 +70,9 @@ lives = st.builds(
 )
 casts = st.builds(
     Cast,
-    lives=st.lists(lives, max_size=4).map(lambda some: (GOOD, *some) if some and some[0].ready_s is None else tuple(some)),
+    lives=st.lists(lives, max_size=4).map(
+        lambda some: (GOOD, *some) if some and some[0].ready_s is None else tuple(some)
+    ),
     restart=st.sampled_from([Restart.PERMANENT, Restart.PERMANENT, Restart.TRANSIENT, Restart.TEMPORARY]),
     grace_s=seconds,
 )
@@ -79,8 +82,11 @@ schedules = st.builds(
     cast=st.lists(casts, min_size=1, max_size=4).map(tuple),
     nested=st.none() | st.just((1, 3)),
     backoff_s=seconds,
-    kills=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0]), st.integers(0, 3)), max_size=4).map(tuple),
-    stop_at_s=st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, QUIET_S]),
+    kills=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0]), st.integers(0, 3)), max_size=4).map(
+        tuple
+    ),
+    stop_at_s=st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, QUIET_S])
+    | st.integers(0, 9).map(lambda steps: steps / 2 + OFF_GRID_S),
     is_cancelled=st.booleans(),
     restarts_max=st.sampled_from([0, 1, 2, 10_000]),
     seed=st.integers(0, 2**32),
@@ -198,10 +204,15 @@ async def kill_at(kill: object, at_s: float, name: str) -> None:
 
 
 def assert_order(world: World, before: int) -> None:
-    """First starts are in the order of the tree; what a stop ended, it ended in reverse (cancellation is all at once)."""
+    """First starts are in the order of the tree; what a stop ended, it ended in reverse.
+
+    Not said of a cancellation (all at once), of a branch that gives up at the same time, and of a restart in the same
+    instant as the stop, which is why some stops lie off the grid.
+    """
     first_starts = list(dict.fromkeys(entry[1] for entry in world.stage.log if entry.startswith("+")))
     assert first_starts == sorted(first_starts)
-    if not world.schedule.is_cancelled and world.stage.ended_with is None:
+    schedule = world.schedule
+    if not schedule.is_cancelled and schedule.nested is None and schedule.stop_at_s % 0.5 == OFF_GRID_S:
         stopped = world.ended_on_request[before:]
         assert stopped == sorted(stopped, reverse=True)
 
@@ -244,6 +255,7 @@ def assert_nested_restarts(stage: Stage, root: NodeReport) -> None:
             assert stage.statuses(node.name).count(Status.STARTING) == node.restarts + 1
 
 
+@settings(max_examples=max(600, settings.default.max_examples))
 @given(schedule=schedules)
 def test_whatever_happens_nobody_outlives_nobody_is_doubled_and_everything_is_counted(schedule: Schedule) -> None:
     trio.run(play, schedule, clock=MockClock(autojump_threshold=0))
@@ -251,7 +263,9 @@ def test_whatever_happens_nobody_outlives_nobody_is_doubled_and_everything_is_co
 
 def test_the_world_itself_is_judged_by_a_broken_schedule() -> None:
     """A check of the checks: an actor on stage twice is noticed."""
-    world = World(Schedule(Strategy.ONE_FOR_ONE, (), None, 0.0, (), 0.0, is_cancelled=False, restarts_max=0, seed=0))
+    world = World(
+        Schedule(Strategy.ONE_FOR_ONE, (), None, 0.0, (), OFF_GRID_S, is_cancelled=False, restarts_max=0, seed=0)
+    )
     doubled: Sequence[str] = ("a", "b")
     world.ended_on_request.extend(doubled)
 

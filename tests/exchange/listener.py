@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from traderv3.exchange.commands import Commands
+from traderv3.exchange.client_commands import Commands
 from traderv3.exchange.faults import NO_FAULTS, Faults
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.market import Market, made_up

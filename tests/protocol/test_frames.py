@@ -5,7 +5,6 @@ import itertools
 import time
 import tracemalloc
 from collections.abc import Sequence
-from typing import Final
 
 import pytest
 from hypothesis import given
@@ -13,25 +12,12 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
+from tests.protocol.framing import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from traderv3.domain.errors import RemoteProtocolError
 from traderv3.protocol.frames import FrameReader
 
-FIN: Final = 0x80
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-
 SIZES = st.sampled_from([0, 1, 2, 125, 126, 127, 300, 65_535, 65_536])
 TEXTS = st.text(max_size=40) | st.builds(lambda size: "é" * (size // 2) + "x" * (size % 2), SIZES)
-
-
-def frame(opcode: int, payload: bytes = b"", *, is_final: bool = True, reserved: int = 0) -> bytes:
-    """One unmasked frame, its length written as short as may be."""
-    head = bytes([opcode | (FIN if is_final else 0) | reserved])
-    size = len(payload)
-    if size < 126:
-        return head + bytes([size]) + payload
-    if size < 65_536:
-        return head + b"\x7e" + size.to_bytes(2, "big") + payload
-    return head + b"\x7f" + size.to_bytes(8, "big") + payload
 
 
 @st.composite

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import certifi
+import h11
 import trio
 import trio_websocket
+from wsproto.utilities import ProtocolError
 
 from traderv3.config.endpoints import Endpoint, check_host
 from traderv3.config.environment import LOOPBACK_ADDRESSES
@@ -32,6 +34,8 @@ from traderv3.protocol.frames import FrameReader
 
 READ_BYTES: Final = 64 * 1024
 HEAD_MAX: Final = 64 * 1024
+# What trio-websocket's reader task lets out when the venue does not speak WebSocket as it should.
+_BY_THE_VENUE: Final = (ProtocolError, h11.ProtocolError, trio_websocket.HandshakeError)
 _HEAD_END: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r\n)")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*\r\n", re.IGNORECASE)
@@ -83,7 +87,14 @@ async def open_stream(endpoint: Endpoint) -> trio.abc.Stream:
         raise ConnectivityError(msg) from exc
     if not endpoint.is_tls:
         return stream
-    return trio.SSLStream(stream, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
+    secured = trio.SSLStream(stream, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
+    try:
+        await secured.do_handshake()
+    except trio.BrokenResourceError as exc:
+        await trio.aclose_forcefully(secured)
+        msg = f"no TLS with {endpoint.authority}: {exc.__cause__ or exc}"
+        raise ConnectivityError(msg) from exc
+    return secured
 
 
 class BatchStream(trio.abc.Stream):
@@ -95,6 +106,7 @@ class BatchStream(trio.abc.Stream):
         self._head = bytearray()
         self._is_open = False  # the handshake was answered with 101
         self._is_discarding = False
+        self._is_cut_short = False
         self._tell_batch, self.batches = trio.open_memory_channel[list[bytes]](1)
         self.answered = trio.Event()  # the handshake was answered, or never will be
         self.status: int | None = None
@@ -105,7 +117,14 @@ class BatchStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Bytes for trio-websocket; empty at the end of the connection."""
         while True:
-            data = await self._stream.receive_some(READ_BYTES)
+            if self._reader.is_closed:  # the close frame has been answered by now; nothing may follow it
+                self._end()
+                return b""
+            try:
+                data = await self._stream.receive_some(READ_BYTES)
+            except trio.BrokenResourceError:  # a reset: trio-websocket notes it, but those who wait for batches must know
+                self._end()
+                raise
             self.last_bytes_at = trio.current_time()
             if not data:
                 self._end()
@@ -164,8 +183,12 @@ class BatchStream(trio.abc.Stream):
         self.answered.set()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Pass on."""
+        """Pass on. A send that was cut short is the last one: half a frame may be out."""
+        if self._is_cut_short:
+            raise trio.BrokenResourceError
+        self._is_cut_short = True
         await self._stream.send_all(data)
+        self._is_cut_short = False
 
     async def wait_send_all_might_not_block(self) -> None:
         """Pass on."""
@@ -183,6 +206,7 @@ class Transport:
     def __init__(self, stream: BatchStream, limits: TransportLimits) -> None:
         self._stream = stream
         self._limits = limits
+        self._is_leaving = False
         self.websocket: trio_websocket.WebSocketConnection | None = None
 
     async def receive_batch(self) -> list[bytes]:
@@ -209,19 +233,22 @@ class Transport:
         assert self.websocket is not None
         due = trio.current_time() + self._limits.ping_s
         while True:
-            await trio.sleep_until(min(due, self._stream.last_bytes_at + self._limits.silence_s))
-            silent_s = trio.current_time() - self._stream.last_bytes_at
-            if silent_s >= self._limits.silence_s:
-                msg = f"the connection has been silent for {silent_s:.0f} s: neither bytes nor an answer to our pings"
+            dead_at = self._stream.last_bytes_at + self._limits.silence_s
+            if trio.current_time() >= dead_at:
+                silent_s = self._limits.silence_s
+                msg = f"the connection has been silent for {silent_s:g} s: neither bytes nor an answer to our pings"
                 raise ConnectivityError(msg)
             if trio.current_time() < due:
+                await trio.sleep_until(min(due, dead_at))
                 continue
             due += self._limits.ping_s
-            with trio.move_on_after(self._limits.ping_s / 2):
+            with trio.move_on_at(min(due, dead_at)):
                 try:
                     await self.websocket.ping()
                 except trio_websocket.ConnectionClosed:
-                    return  # receive_batch says why
+                    if self._is_leaving:
+                        return
+                    raise self._why_over() from None
 
     def _why_over(self) -> ConnectivityError | RemoteProtocolError:
         if self._stream.error is not None:
@@ -234,6 +261,7 @@ class Transport:
 
     async def close(self) -> None:
         """Say goodbye within `close_s`, then cut."""
+        self._is_leaving = True
         self._stream.discard()
         with trio.move_on_after(self._limits.close_s, shield=True):
             if self.websocket is not None:
@@ -251,17 +279,21 @@ async def open_transport(
     """
     batch_stream = BatchStream(stream)
     transport = Transport(batch_stream, limits)
+    is_left = False
     try:
         async with trio.open_nursery() as nursery:
             try:
                 await _shake_hands(nursery, transport, batch_stream, endpoint, headers, limits)
                 nursery.start_soon(transport.keep_alive)
                 yield transport
+                is_left = True
             finally:
                 await transport.close()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise _sole_cause(group) from None
+        if is_left and group.split(_BY_THE_VENUE)[1] is None:
+            return  # trio-websocket stumbled over what came after our goodbye
+        raise _sole_cause(group, endpoint) from None
 
 
 async def _shake_hands(
@@ -288,29 +320,33 @@ async def _shake_hands(
     nursery.start_soon(upgrade)
     with trio.move_on_after(limits.handshake_s):
         await stream.answered.wait()
-        if stream.status is None:
-            msg = f"{endpoint.authority} ended the connection during the handshake"
-            raise ConnectivityError(msg)
-        if stream.status != 101:
-            body = stream.refusal_body[:300].decode("utf-8", "replace").strip()
-            msg = f"{endpoint.authority} refused the WebSocket handshake with HTTP {stream.status}: {body or 'no reason given'}"
-            raise VenueRefused(msg, status=stream.status)
-        await opened.wait()
-        return
+        if stream.status == 101:
+            await opened.wait()
+            return
+    if stream.status not in (None, 101):
+        body = stream.refusal_body[:300].decode("utf-8", "replace").strip()
+        msg = f"{endpoint.authority} refused the WebSocket handshake with HTTP {stream.status}: {body or 'no reason given'}"
+        raise VenueRefused(msg, status=stream.status)
+    if stream.status is None and stream.answered.is_set():
+        msg = f"{endpoint.authority} ended the connection during the handshake"
+        raise ConnectivityError(msg)
     msg = f"{endpoint.authority} did not finish the WebSocket handshake within {limits.handshake_s:g} s"
     raise ConnectivityError(msg)
 
 
-def _sole_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _sole_cause(group: BaseExceptionGroup[BaseException], endpoint: Endpoint) -> BaseException:
     """The one error that a person should hear of; the group itself where several kinds met."""
-    leaves: list[BaseException] = []
-    waiting: list[BaseException] = [group]
-    while waiting:
-        error = waiting.pop()
-        if isinstance(error, BaseExceptionGroup):
-            waiting += error.exceptions
-        else:
-            leaves.append(error)
+    ours = group.split(_BY_THE_VENUE)[1]
+    if ours is None:
+        return ConnectivityError(f"{endpoint.authority} broke the WebSocket protocol: {_leaves(group)[0]}")
+    leaves = _leaves(ours)
     if all(isinstance(leaf, TraderError) for leaf in leaves) or len(leaves) == 1:
         return leaves[0]
-    return group
+    return ours
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

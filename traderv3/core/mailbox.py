@@ -72,7 +72,7 @@ class Mailbox(Generic[T]):
         self._latest: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
         self._closed = False
         self._readers = trio.lowlevel.ParkingLot()
-        self._writers = trio.lowlevel.ParkingLot()
+        self._senders: dict[trio.Event, T] = {}  # who waits for a place, in the order they came, and with what
         self._accepted = self._dropped = self._conflated = self._received = self._high_water = 0
 
     def __len__(self) -> int:
@@ -88,19 +88,30 @@ class Mailbox(Generic[T]):
         return is_whole
 
     async def send(self, item: T) -> None:
-        """Put one item in, waiting while a `block` mailbox is full. Raises `MailboxClosed`."""
+        """Put one item in, waiting while a `block` mailbox is full; whoever came first is served first.
+
+        Cancelled, it has put nothing in. Raises `MailboxClosed`.
+        """
         if self.policy is not Policy.BLOCK:
             await trio.lowlevel.checkpoint()
             self.put(item)
             return
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not self._closed and len(self._queue) >= self.capacity:
-            await self._writers.park()
         if self._closed:
             raise MailboxClosed(self.name)
-        self._queue.append((self._clock(), item))
-        self._note_arrival()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        if len(self._queue) < self.capacity:
+            self._accept(item)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        place = trio.Event()
+        self._senders[place] = item
+        try:
+            await place.wait()
+        finally:
+            was_left = place in self._senders
+            self._senders.pop(place, None)
+        if was_left:
+            raise MailboxClosed(self.name)
 
     async def receive_batch(self, most: int = 256) -> list[T]:
         """Wait until something is there, then take up to `most` items, oldest first. Raises `MailboxClosed` once empty."""
@@ -122,15 +133,18 @@ class Mailbox(Generic[T]):
         else:
             batch = [self._queue.popleft()[1] for _ in range(count)]
         self._received += count
-        if count:
-            self._writers.unpark(count=count)
+        while self._senders and len(self._queue) < self.capacity:
+            place = next(iter(self._senders))
+            self._accept(self._senders.pop(place))
+            place.set()
         return batch
 
     def close(self) -> None:
         """No further item is taken; what waits may still be received. Wakes everybody. Idempotent."""
         self._closed = True
         self._readers.unpark_all()
-        self._writers.unpark_all()
+        for place in self._senders:
+            place.set()
 
     def stats(self) -> MailboxStats:
         """The account at this moment."""
@@ -153,6 +167,10 @@ class Mailbox(Generic[T]):
     def _oldest_at(self) -> float:
         waiting = self._latest.values() if self.policy is Policy.CONFLATE else self._queue
         return next(iter(waiting), (math.inf, None))[0]
+
+    def _accept(self, item: T) -> None:
+        self._queue.append((self._clock(), item))
+        self._note_arrival()
 
     def _put_dropping(self, item: T) -> bool:
         is_full = len(self._queue) >= self.capacity

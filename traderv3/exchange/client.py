@@ -11,7 +11,7 @@ from typing import Final
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from traderv3.exchange.commands import Commands
+from traderv3.exchange.client_commands import Commands
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.session import ClientSession
 from traderv3.exchange.transport import PING, ClientStream

@@ -4,7 +4,7 @@ Sids count from 1 per connection, one per channel; subscribing again merges and 
 subscription numbers everything it sends (snapshots, deltas, trades, `ok`, `unsubscribed`, scoped errors) from 1.
 The outbox is bounded: a stream that overflows it ends with error 25, as at the venue.
 Source: Kalshi's AsyncAPI document, October 2026; the answer to an unknown ticker (28) is from live evidence.
-What the client says is read in `commands`. Never: a clock or a wait; whoever owns the socket drains `take()` and holds
+What the client says is read in `client_commands`. Never: a clock or a wait; whoever owns the socket drains `take()` and holds
 back commands while `is_full`.
 """
 
