@@ -301,16 +301,33 @@ async def test_a_connection_reset_is_told_at_once(autojump_clock: MockClock, is_
     assert trio.current_time() < 0.1
 
 
+async def test_a_connection_that_takes_no_more_pings_is_over(autojump_clock: MockClock) -> None:
+    client, server = memory_stream_pair()
+    deaf = ResettingStream(client)
+    venue = RawVenue(server)
+
+    async def serve() -> None:
+        await venue.accept()
+        await trio.sleep(1)
+        deaf.is_deaf = True
+
+    with pytest.raises(ConnectivityError):
+        await converse(deaf, serve)
+
+    assert trio.current_time() == pytest.approx(LIMITS.ping_s, abs=LIMITS.close_s)
+
+
 async def converse(stream: trio.abc.Stream, serve: Callable[[], Awaitable[None]]) -> None:
     """Stay connected over `stream` until it ends, which is raised."""
     outcome: TraderError | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve)
-        try:
-            async with open_transport(stream, ENDPOINT, HEADERS, LIMITS) as transport:
-                await read_to_the_end(transport)
-        except TraderError as error:
-            outcome = error
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            try:
+                async with open_transport(stream, ENDPOINT, HEADERS, LIMITS) as transport:
+                    await read_to_the_end(transport)
+            except TraderError as error:
+                outcome = error
     assert outcome is not None
     raise outcome
 
@@ -321,6 +338,7 @@ class ResettingStream(trio.abc.Stream):
     def __init__(self, inner: trio.abc.Stream) -> None:
         self._inner = inner
         self.is_reset = False
+        self.is_deaf = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         data = bytes(await self._inner.receive_some(max_bytes))
@@ -329,6 +347,8 @@ class ResettingStream(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.is_deaf:
+            raise trio.BrokenResourceError("broken pipe")
         await self._inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -459,8 +479,10 @@ async def test_leaving_is_quick_with_a_backlog_that_nobody_read(autojump_clock: 
             await venue.send(frame(TEXT, b"x" * 60_000) * 10)
         await trio.testing.wait_all_tasks_blocked()
         began = trio.current_time()
+    took_s = trio.current_time() - began
 
-    assert trio.current_time() - began <= LIMITS.close_s + 0.01
+    # The goodbye of a venue that answers lies behind the backlog: it is found, not waited for.
+    assert took_s < 0.01 if answers_close else took_s == pytest.approx(LIMITS.close_s)
 
 
 async def test_leaving_a_venue_that_reads_nothing_is_bounded(autojump_clock: MockClock) -> None:

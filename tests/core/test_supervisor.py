@@ -284,6 +284,7 @@ async def test_cancelling_a_supervisor_from_outside_ends_everything_at_once(
     assert not stage.aborts
     assert not +stage.alive
     assert all(stage.statuses(n)[-1] is Status.STOPPED for n in ("a", "inner", "x", "y") if stage.statuses(n))
+    assert all(Status.BACKOFF not in stage.statuses(n) for n in ("a", "inner", "y"))
 
 
 async def test_cancelling_from_outside_a_child_that_does_not_end_is_bounded(autojump_clock: MockClock) -> None:
@@ -421,6 +422,21 @@ async def test_a_storm_climbs_the_tree_and_the_parent_starts_the_whole_branch_an
     assert branch.last_error.startswith("RestartStorm: inner: at most 1 restarts in 60 s, and now: y: Crash: boom; y:")
     assert stage.starts == {"a": 1, "x": 2, "y": 4}
     assert find(branch, "y").restarts == 1  # one more crash, forgiven by the new start
+
+
+async def test_a_branch_that_is_down_has_no_children_to_show_or_to_kill(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    inner = tree(stage.actor("x"), stage.actor("y", crashing(1), stay), name="inner", restarts_max=0)
+
+    async with stage.running(tree(inner)) as root:
+        await trio.sleep(1.5)
+        down, is_killed = find(root.node(), "inner"), root.kill("x")
+        await trio.sleep(1)
+        up = find(root.node(), "inner")
+
+    assert (down.status, down.children) == (Status.BACKOFF, ())
+    assert not is_killed
+    assert (up.status, shape(up)) == (Status.RUNNING, {"x": Status.RUNNING, "y": Status.RUNNING})
 
 
 async def test_a_storm_at_every_level_reaches_the_top_with_the_whole_story(autojump_clock: MockClock) -> None:

@@ -128,6 +128,18 @@ def test_a_late_subscribed_loses_nothing() -> None:
     assert talk.says() == []
 
 
+def test_a_subscribed_that_never_comes_is_made_up_for_by_the_stream() -> None:
+    talk = Talk(["A"])
+    talk.says()
+    talk.hear(snapshot("A", 1, {}))
+    talk.now_s += 60
+    quiet = talk.says()
+    talk.hear(delta("A", 9, "yes", 4000, 100))
+
+    assert quiet == []
+    assert [command["params"]["action"] for command in talk.says()] == ["get_snapshot"]
+
+
 def test_another_channels_subscribed_is_not_ours() -> None:
     talk = Talk(["A"])
     talk.hear(subscribed(talk.says()[0]["id"], sid=1, channel="trade"))
@@ -217,6 +229,15 @@ def test_each_book_comes_back_with_its_own_snapshot_and_never_by_a_delta() -> No
     assert talk.books["B"].yes == {}
     assert len(talk.notices(BooksRepaired)) == 1
     assert talk.session.state is Stream.STREAMING
+
+
+def test_a_stale_book_keeps_its_last_levels_and_takes_no_deltas() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 9, "yes", 4000, 7), delta("A", 10, "yes", 4000, -9000))
+
+    assert talk.books["A"].yes == {4000: 500}
+    assert talk.counters.deltas_unused == 2
+    assert talk.counters.negative_levels == 0
 
 
 def test_the_snapshot_that_reveals_a_gap_is_believed() -> None:

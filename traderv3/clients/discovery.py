@@ -61,7 +61,7 @@ class MarketDiscovery:
         failures = 0
         while not self._selection.is_made:
             lifeline.beat()
-            if await self._try_to_find():
+            if await self._try_to_find(lifeline):
                 break
             failures += 1
             await trio.sleep(self._backoff.delay_s(failures, self._rng))
@@ -70,9 +70,9 @@ class MarketDiscovery:
             await self._watch_status()
             await trio.sleep(STATUS_PERIOD_S)
 
-    async def _try_to_find(self) -> bool:
+    async def _try_to_find(self, lifeline: Lifeline) -> bool:
         try:
-            tickers = await self._find()
+            tickers = await self._find(lifeline)
         except TraderError as exc:
             log.warning("markets not found yet", error=str(exc))
             self._feed.link_reason = str(exc)
@@ -86,16 +86,17 @@ class MarketDiscovery:
         log.info("markets chosen", count=len(tickers), tickers=",".join(tickers[:20]))
         return True
 
-    async def _find(self) -> list[str]:
+    async def _find(self, lifeline: Lifeline) -> list[str]:
         match self._wanted:
             case AutoMarkets(count):
-                return await self._most_active(count)
+                return await self._most_active(count, lifeline)
             case NamedMarkets(tickers):
                 return await self._named(tickers)
 
-    async def _most_active(self, count: int) -> list[str]:
+    async def _most_active(self, count: int, lifeline: Lifeline) -> list[str]:
         found: list[Market] = []
         async for page in self._rest.markets(status="open", mve_filter="exclude"):
+            lifeline.beat()  # a hundred pages take longer than our heartbeat
             found += page
             found.sort(key=_activity, reverse=True)
             del found[count:]

@@ -86,15 +86,18 @@ class OrderBookConnector:
     async def _stay_connected(self, lifeline: Lifeline) -> NoReturn:
         """Connect, subscribe and apply until the connection is over. Raises the reason."""
         feed = self._feed
-        feed.link, feed.link_reason = Link.CONNECTING, "handshake"
         wanted = {t: book for t, book in feed.books.items() if t not in feed.absent}
+        if not wanted:
+            raise self._none_left()
+        feed.link, feed.link_reason = Link.CONNECTING, "handshake"
         async with self._door.connect() as transport:
             session = BookSession(self.name, wanted, feed.counters, self._limits)
             self._on_up()
             try:
                 await self._converse(transport, session, lifeline)
-            finally:
+            finally:  # cancelled or crashed, too: whoever reads must not take the last word for the present
                 session.lost("the connection to the venue is down")
+                feed.link, feed.link_reason, feed.connected_us = Link.DISCONNECTED, "given up by the connector", None
 
     async def _converse(self, transport: Transport, session: BookSession, lifeline: Lifeline) -> NoReturn:
         feed = self._feed
@@ -119,8 +122,12 @@ class OrderBookConnector:
             if feed.first_snapshot_us is None and feed.counters.snapshots:
                 feed.first_snapshot_us = at_us
             if not session.books:
-                feed.problem = f"none of the markets is served by the venue: {', '.join(feed.absent)[:200]}"
-                raise ConnectivityError(feed.problem)
+                raise self._none_left()
+
+    def _none_left(self) -> ConnectivityError:
+        feed = self._feed
+        feed.problem = f"none of the markets is served by the venue: {', '.join(feed.absent)[:200]}"
+        return ConnectivityError(feed.problem)
 
     def _tell(self, notices: list[FeedEvent]) -> None:
         for notice in notices:

@@ -11,15 +11,18 @@ from typing import Final, TypeVar
 
 import httpx2
 import msgspec
+import trio
 
-from traderv3.clients.transport import check_loopback, make_tls_context
+from traderv3.clients.transport import make_tls_context, name_to_connect
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint, check_host
 from traderv3.domain.errors import ConnectivityError, EnvironmentMismatch, RemoteProtocolError, VenueRefused
 from traderv3.protocol.rest import ExchangeStatus, Market, MarketsPage, error_text
 from traderv3.protocol.signing import Signer
+from traderv3.protocol.wire import UNDECODABLE
 
-REQUEST_S: Final = 10.0
+REQUEST_S: Final = 10.0  # for each step of a request
+ANSWER_S: Final = 20.0  # for the whole of it: a venue that drips must not hold us
 PAGE: Final = 1000
 PAGES_MAX: Final = 200  # 200,000 markets; a venue that never ends its pages must not hold us
 TICKERS_PER_REQUEST: Final = 100
@@ -42,7 +45,7 @@ class _CheckedTransport(httpx2.AsyncHTTPTransport):
         if (url.host, port) != (own.host, own.port) or url.userinfo:
             msg = f"a request for {url.host}:{port} through the door to {own.authority}"
             raise EnvironmentMismatch(msg)
-        await check_loopback(own)
+        request.url = url.copy_with(host=await name_to_connect(own))  # the Host header stays
         return await super().handle_async_request(request)
 
 
@@ -71,7 +74,7 @@ class RestClient:
         if status != 200:
             try:
                 return msgspec.json.decode(body, type=ExchangeStatus)
-            except msgspec.MsgspecError:
+            except UNDECODABLE:
                 raise _refusal("/exchange/status", status, body) from None
         return self._decode(body, ExchangeStatus, "/exchange/status")
 
@@ -114,15 +117,35 @@ class RestClient:
         asked_us = self._clock.wall_us()
         headers = self._signer.headers("GET", path, at_ms=self._clock.now_ms()) if is_signed else {}
         try:
-            response = await self._http.get(f"{self._origin}{path}", params=dict(query or {}), headers=headers)
-        except httpx2.HTTPError as exc:
-            msg = f"GET {route}: {type(exc).__name__} {exc}".rstrip()
+            with trio.fail_after(ANSWER_S):
+                response, body = await self._fetch(f"{self._origin}{path}", dict(query or {}), headers)
+        except (httpx2.HTTPError, trio.TooSlowError) as exc:
+            why = f"{type(exc).__name__} {exc}" if str(exc) else type(exc).__name__
+            msg = f"GET {route}: {why}"
             raise ConnectivityError(msg) from exc
         if "date" in response.headers:
-            self._clock.learn(response.headers["date"], asked_us=asked_us, answered_us=self._clock.wall_us())
+            self._clock.learn(
+                response.headers["date"],
+                age=response.headers.get("age", "0"),
+                asked_us=asked_us,
+                answered_us=self._clock.wall_us(),
+            )
         if response.status_code != 200 and response.status_code not in accepted:
-            raise _refusal(route, response.status_code, response.content)
-        return response.status_code, response.content
+            raise _refusal(route, response.status_code, body)
+        return response.status_code, body
+
+    async def _fetch(self, url: str, query: dict[str, str], headers: dict[str, str]) -> tuple[httpx2.Response, bytes]:
+        body = bytearray()
+        size = 0
+        async with self._http.stream("GET", url, params=query, headers=headers) as response:
+            async for piece in response.aiter_bytes():  # to its end, as httpx2 wants it, but not kept beyond the bound
+                size += len(piece)
+                if size <= ANSWER_BYTES_MAX:
+                    body += piece
+        if size > ANSWER_BYTES_MAX:
+            msg = f"GET {url}: an answer of {size} bytes; at most {ANSWER_BYTES_MAX} are taken"
+            raise RemoteProtocolError(msg)
+        return response, bytes(body)
 
     @property
     def _origin(self) -> str:
@@ -131,7 +154,7 @@ class RestClient:
     def _decode(self, body: bytes, kind: type[T], route: str) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as exc:
+        except UNDECODABLE as exc:
             msg = f"GET {route}: {exc}"
             raise RemoteProtocolError(msg) from exc
 

@@ -54,47 +54,56 @@ class TransportLimits:
 
 
 def make_tls_context() -> ssl.SSLContext:
-    """TLS that trusts certifi's roots alone: the surroundings (SSL_CERT_FILE) have no say."""
-    return ssl.create_default_context(cafile=certifi.where())
+    """TLS that trusts certifi's roots alone: the surroundings (SSL_CERT_FILE, SSLKEYLOGFILE) have no say."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(certifi.where())
+    return context
 
 
-async def check_loopback(endpoint: Endpoint) -> None:
-    """On a loopback-only environment, raise `EnvironmentMismatch` unless the host resolves to loopback alone."""
+async def name_to_connect(endpoint: Endpoint) -> str:
+    """The endpoint's host; where only loopback is allowed, the loopback address that it stands for, not to be resolved again.
+
+    Raises `EnvironmentMismatch` if a loopback name leads anywhere else, `ConnectivityError` if it leads nowhere.
+    """
     if not endpoint.environment.policy.is_loopback_only:
-        return
+        return endpoint.host
     try:
         found = await trio.socket.getaddrinfo(endpoint.host, endpoint.port, type=trio.socket.SOCK_STREAM)
     except OSError as exc:
         msg = f"cannot resolve {endpoint.host}: {exc}"
         raise ConnectivityError(msg) from exc
-    elsewhere = {str(address[0]) for *_, address in found} - LOOPBACK_ADDRESSES
-    if elsewhere:
+    addresses = {str(address[0]) for *_, address in found}
+    if elsewhere := addresses - LOOPBACK_ADDRESSES:
         msg = f"{endpoint.host} leads to {', '.join(sorted(elsewhere))}, which is not loopback"
         raise EnvironmentMismatch(msg)
+    return min(addresses)  # 127.0.0.1 where there is one: what the embedded exchange listens on
 
 
 async def open_stream(endpoint: Endpoint) -> trio.abc.Stream:
-    """Connect to `endpoint`, checked once more.
+    """Connect to `endpoint`, checked once more, TLS included.
 
     Raises `ConnectivityError`, `EnvironmentMismatch`.
     """
     check_host(endpoint.environment, endpoint.host, endpoint.port, endpoint.scheme)
-    await check_loopback(endpoint)
+    name = await name_to_connect(endpoint)
     try:
-        stream = await trio.open_tcp_stream(endpoint.host, endpoint.port)
+        socket = await trio.open_tcp_stream(name, endpoint.port)
     except OSError as exc:
         msg = f"cannot connect to {endpoint.authority}: {exc}"
         raise ConnectivityError(msg) from exc
     if not endpoint.is_tls:
-        return stream
-    secured = trio.SSLStream(stream, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
+        return socket
+    stream = trio.SSLStream(socket, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
     try:
-        await secured.do_handshake()
-    except trio.BrokenResourceError as exc:
-        await trio.aclose_forcefully(secured)
-        msg = f"no TLS with {endpoint.authority}: {exc.__cause__ or exc}"
+        await stream.do_handshake()
+    except BaseException as exc:
+        await trio.aclose_forcefully(socket)
+        if not isinstance(exc, trio.BrokenResourceError):
+            raise
+        msg = f"no secure connection to {endpoint.authority}: {exc.__cause__ or exc}"
         raise ConnectivityError(msg) from exc
-    return secured
+    return stream
 
 
 class BatchStream(trio.abc.Stream):
@@ -122,7 +131,9 @@ class BatchStream(trio.abc.Stream):
                 return b""
             try:
                 data = await self._stream.receive_some(READ_BYTES)
-            except trio.BrokenResourceError:  # a reset: trio-websocket notes it, but those who wait for batches must know
+            except (
+                trio.BrokenResourceError
+            ):  # a reset: trio-websocket notes it, but those who wait for batches must know
                 self._end()
                 raise
             self.last_bytes_at = trio.current_time()

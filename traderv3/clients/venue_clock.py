@@ -24,15 +24,16 @@ class VenueClock:
         """The venue's time, milliseconds since the epoch."""
         return (self.wall_us() + self.offset_us) // 1000
 
-    def learn(self, date_header: str, *, asked_us: int, answered_us: int) -> None:
-        """Take an answer's `Date` header; anything unreadable is passed over."""
+    def learn(self, date: str, *, age: str = "0", asked_us: int, answered_us: int) -> None:
+        """Take an answer's `Date` and `Age` headers (a cached answer is as old as it says); the unreadable is passed over."""
         try:
-            moment = parsedate_to_datetime(date_header)
-        except ValueError:
+            moment = parsedate_to_datetime(date)
+            age_s = int(age)
+        except (ValueError, OverflowError):
             return
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        venue_us = int(moment.timestamp()) * 1_000_000 + 500_000  # the header is cut to the second
+        venue_us = (int(moment.timestamp()) + age_s) * 1_000_000 + 500_000  # the header is cut to the second
         offset_us = venue_us - (asked_us + answered_us) // 2
         self.offset_us = 0 if abs(offset_us) <= TRUSTED_US else offset_us
         self.is_measured = True

@@ -19,6 +19,7 @@ import trio
 
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.mailbox import Mailbox, MailboxStats, Policy
+from traderv3.core.supervisor import describe
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -65,7 +66,8 @@ class Breaker:
 
     def __init__(self, limits: BusLimits) -> None:
         self._limits = limits
-        self._outcomes: deque[tuple[float, bool]] = deque(maxlen=self.CALLS_KEPT)
+        self._outcomes: deque[tuple[float, bool]] = deque()
+        self._failures = 0  # among the outcomes
         self._opened_at = -math.inf
         self.state = BreakerState.CLOSED
 
@@ -80,17 +82,15 @@ class Breaker:
         before = self.state
         if before is BreakerState.HALF_OPEN:
             self._outcomes.clear()
+            self._failures = 0
             self.state = BreakerState.CLOSED if is_success else BreakerState.OPEN
         self._outcomes.append((now, is_success))
-        while self._outcomes and now - self._outcomes[0][0] > self._limits.window_s:
-            self._outcomes.popleft()
-        failures = sum(not ok for _, ok in self._outcomes)
+        self._failures += not is_success
+        while now - self._outcomes[0][0] > self._limits.window_s or len(self._outcomes) > self.CALLS_KEPT:
+            self._failures -= not self._outcomes.popleft()[1]
         is_enough = len(self._outcomes) >= self._limits.calls_min
-        if (
-            self.state is BreakerState.CLOSED
-            and is_enough
-            and failures >= self._limits.failure_share * len(self._outcomes)
-        ):
+        is_too_much = self._failures >= self._limits.failure_share * len(self._outcomes)
+        if self.state is BreakerState.CLOSED and is_enough and is_too_much:
             self.state = BreakerState.OPEN
         if self.state is BreakerState.OPEN and before is not BreakerState.OPEN:
             self._opened_at = now
@@ -111,33 +111,37 @@ class Subscriber:
         self._last_error: str | None = None
 
     async def run(self) -> None:
-        """Handle events one after another for ever."""
+        """Handle events one after another for ever. What is not in hand stays in the mailbox, for the next run too."""
         while True:
-            for event in await self.mailbox.receive_batch():
+            for event in self.mailbox.take(1) or await self.mailbox.receive_batch(1):
                 if self.breaker.allows(trio.current_time()):
-                    await self._handle(event)
+                    is_success = await self._handle(event)
+                    if self.breaker.record(trio.current_time(), is_success=is_success):
+                        log.warning("circuit breaker moved", subscriber=self.name, breaker=self.breaker.state.value)
                 else:
                     self._skipped += 1
 
-    async def _handle(self, event: object) -> None:
-        error: str | None = None
-        with trio.move_on_after(self._limits.handler_s) as scope:
-            try:
+    async def _handle(self, event: object) -> bool:
+        """Hand over one event; whether all went well. Every outcome is counted, being cancelled included."""
+        about = {"subscriber": self.name, "event_type": type(event).__name__}
+        error: str | None = "interrupted: the bus was stopped"
+        is_late = False
+        try:
+            with trio.move_on_after(self._limits.handler_s) as scope:
                 await self._handler(event)
-            except Exception as exc:
-                error = f"{type(exc).__name__}: {exc}"
-                self._failed += 1
-                log.exception("handler failed", subscriber=self.name, event_type=type(event).__name__)
-        if scope.cancelled_caught:
-            error = f"ran over {self._limits.handler_s:g} s"
-            self._timed_out += 1
-            log.warning("handler ran over its time", subscriber=self.name, event_type=type(event).__name__)
-        if error is None:
-            self._handled += 1
-        else:
-            self._last_error = error
-        if self.breaker.record(trio.current_time(), is_success=error is None):
-            log.warning("circuit breaker moved", subscriber=self.name, breaker=self.breaker.state.value)
+            is_late = scope.cancelled_caught
+            error = f"ran over {self._limits.handler_s:g} s" if is_late else None
+        except* Exception as group:
+            error = describe(group)
+            log.error("handler failed", error=error, exc_info=group, **about)
+        finally:
+            self._handled += error is None
+            self._timed_out += is_late
+            self._failed += error is not None and not is_late
+            self._last_error = error or self._last_error
+        if is_late:
+            log.warning("handler ran over its time", **about)
+        return error is None
 
     def stats(self) -> SubscriberStats:
         """This subscriber's record at this moment."""

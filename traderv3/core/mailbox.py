@@ -72,7 +72,7 @@ class Mailbox(Generic[T]):
         self._latest: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
         self._closed = False
         self._readers = trio.lowlevel.ParkingLot()
-        self._senders: dict[trio.Event, T] = {}  # who waits for a place, in the order they came, and with what
+        self._senders: dict[trio.lowlevel.Task, T] = {}  # who waits for a place, in the order they came, and with what
         self._accepted = self._dropped = self._conflated = self._received = self._high_water = 0
 
     def __len__(self) -> int:
@@ -103,14 +103,16 @@ class Mailbox(Generic[T]):
             self._accept(item)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        place = trio.Event()
-        self._senders[place] = item
-        try:
-            await place.wait()
-        finally:
-            was_left = place in self._senders
-            self._senders.pop(place, None)
-        if was_left:
+        task = trio.lowlevel.current_task()
+        self._senders[task] = item
+
+        def forget(_: object) -> trio.lowlevel.Abort:  # at the cancellation itself, before anybody can take the item
+            del self._senders[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(forget)
+        if task in self._senders:
+            del self._senders[task]
             raise MailboxClosed(self.name)
 
     async def receive_batch(self, most: int = 256) -> list[T]:
@@ -133,18 +135,20 @@ class Mailbox(Generic[T]):
         else:
             batch = [self._queue.popleft()[1] for _ in range(count)]
         self._received += count
-        while self._senders and len(self._queue) < self.capacity:
-            place = next(iter(self._senders))
-            self._accept(self._senders.pop(place))
-            place.set()
+        while self._senders and len(self._queue) < self.capacity and not self._closed:
+            task = next(iter(self._senders))
+            self._accept(self._senders.pop(task))
+            trio.lowlevel.reschedule(task)
         return batch
 
     def close(self) -> None:
         """No further item is taken; what waits may still be received. Wakes everybody. Idempotent."""
+        if self._closed:
+            return
         self._closed = True
         self._readers.unpark_all()
-        for place in self._senders:
-            place.set()
+        for task in self._senders:
+            trio.lowlevel.reschedule(task)
 
     def stats(self) -> MailboxStats:
         """The account at this moment."""

@@ -92,13 +92,16 @@ class StateMachine(Generic[S]):
         """Seconds in the current state."""
         return trio.current_time() - self._entered_at
 
-    async def to(self, target: S, context: str) -> None:
+    async def to(self, target: S, context: str, *, only_from: S | None = None) -> bool:
         """Go to `target`, or stay and raise: `IllegalTransition` for no such edge, `EntryFailed` if its entry action failed.
 
-        `context` is a sentence a person understands. Concurrent calls take their turns.
+        `context` is a sentence a person understands. Concurrent calls take their turns. With `only_from`, nothing
+        happens if another call has left that state meanwhile; whether it moved is what is returned.
         """
         async with self._lock:
             source = self.state
+            if only_from is not None and source is not only_from:
+                return False
             if not self.may(target):
                 msg = f"{source} -> {target} is not in the table ({context})"
                 raise IllegalTransition(msg)
@@ -109,6 +112,7 @@ class StateMachine(Generic[S]):
             self.state, self.context = target, context
             self._entered_at = trio.current_time()
             self._announce(Transition(source, target, context, self._entered_at - began))
+            return True
 
     async def _enter(self, source: S, target: S, action: EntryAction) -> None:
         try:
@@ -131,6 +135,5 @@ class StateMachine(Generic[S]):
             await trio.lowlevel.checkpoint()
             return False
         state = self.state
-        limit_s = self.table.limits_s[state]
-        await self.to(self.table.overdue[state], f"{state} took longer than {limit_s:g} s")
-        return True
+        why = f"{state} took longer than {self.table.limits_s[state]:g} s"
+        return await self.to(self.table.overdue[state], why, only_from=state)

@@ -271,8 +271,7 @@ class Supervisor:
             return
         if not child.done.is_set():
             child.error = StartFailed(f"{spec.name} was not ready within {spec.start_s:g} s")
-            with trio.CancelScope(shield=True):
-                await self._end(child)
+            await self._end(child)
         elif child.error is None:
             if spec.restart is not Restart.PERMANENT:  # it had nothing to do
                 self._set_status(child, Status.STOPPED)
@@ -362,7 +361,7 @@ class Supervisor:
         await self._wait_or_abort(child.spec, child.done)
 
     async def _wait_or_abort(self, spec: ChildSpec | SupervisorSpec, done: trio.Event) -> None:
-        with trio.move_on_after(spec.cancel_s, shield=True):
+        with trio.move_on_after(spec.cancel_s):
             await done.wait()
             return
         self._abort(f"{spec.name} did not end within {spec.cancel_s:g} s of its cancellation")

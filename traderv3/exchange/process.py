@@ -9,9 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -58,6 +58,7 @@ class ExchangeProcess:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
@@ -65,6 +66,7 @@ class ExchangeProcess:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read_announcements, process, lifeline)
+                nursery.start_soon(_relay_log, process)
                 code = await process.wait()
                 nursery.cancel_scope.cancel()
         finally:
@@ -75,22 +77,40 @@ class ExchangeProcess:
         raise ConnectivityError(msg)
 
     async def _read_announcements(self, process: trio.Process, lifeline: Lifeline) -> None:
-        assert process.stdout is not None
-        buffer = bytearray()
-        async for chunk in process.stdout:
-            buffer += chunk
-            while b"\n" in buffer:
-                line, _, rest = buffer.partition(b"\n")
-                buffer = bytearray(rest)
-                if not lifeline.is_started:
-                    announcement = msgspec.json.decode(line, type=Announcement)
-                    self._port = int(announcement.api_url.rpartition(":")[2].partition("/")[0])
-                    self._found(announcement)
-                    log.info("exchange listens", api_url=announcement.api_url, pid=process.pid)
-                    lifeline.started()
-                else:
-                    log.info("exchange says", line=line[:500].decode("utf-8", "replace"))
-            assert len(buffer) <= LINE_MAX, "the exchange sent a line without an end"
+        async for line in _lines(process.stdout):
+            if lifeline.is_started:
+                log.info("exchange says", line=line[:500].decode("utf-8", "replace"))
+                continue
+            announcement = msgspec.json.decode(line, type=Announcement)
+            self._port = int(announcement.api_url.rpartition(":")[2].partition("/")[0])
+            self._found(announcement)
+            log.info("exchange listens", api_url=announcement.api_url, pid=process.pid)
+            lifeline.started()
+
+
+async def _relay_log(process: trio.Process) -> None:
+    """What the child logs (JSON lines on stderr) goes into our log under its own level."""
+    async for line in _lines(process.stderr):
+        try:
+            fields = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            log.warning("said on stderr", line=line[:500].decode("utf-8", "replace"))
+            continue
+        say = log.warning if fields.pop("level", "info") in ("warning", "error", "critical") else log.info
+        event = str(fields.pop("event", "said"))
+        say(event, **{name: value for name, value in fields.items() if name not in ("timestamp", "component")})
+
+
+async def _lines(stream: trio.abc.ReceiveStream | None) -> AsyncIterator[bytes]:
+    assert stream is not None
+    rest = bytearray()
+    async for chunk in stream:
+        rest += chunk
+        *whole, tail = rest.split(b"\n")
+        rest = bytearray(tail)
+        assert len(rest) <= LINE_MAX, "the exchange sent a line without an end"
+        for line in whole:
+            yield bytes(line)
 
 
 async def _end(process: trio.Process) -> None:
@@ -102,6 +122,6 @@ async def _end(process: trio.Process) -> None:
     if process.returncode is None:
         process.kill()
         await process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             await pipe.aclose()

@@ -23,11 +23,12 @@ _SEVERITY: Final = tuple(Level)
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something wrong right now."""
+    """Something wrong right now. `kind` tells the troubles of one component apart, as its message may change."""
 
     component: str
     message: str
     level: Level
+    kind: str = ""
 
 
 def find_causes(
@@ -70,7 +71,7 @@ def _actors_down(nodes: Iterable[NodeReport]) -> list[Cause]:
     for node in nodes:
         if node.strategy is None and node.status in (Status.BACKOFF, Status.FAILED):
             message = f"{node.status}: {node.last_error or 'ended'}"
-            causes.append(Cause(node.name, message, Level.DEGRADED))
+            causes.append(Cause(node.name, message, Level.DEGRADED, kind="actor"))
         causes += _actors_down(node.children)
     return causes
 
@@ -79,16 +80,16 @@ class HealthJudge:
     """Remembers since when each cause has been there, and holds it a little after its end."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, Level], tuple[Reason, int]] = {}  # key: reason, when last seen
+        self._held: dict[tuple[str, str, Level], tuple[Reason, int]] = {}  # the reason, and when it was last seen
 
     def judge(self, causes: Iterable[Cause], *, now_us: int) -> Health:
-        """The health now. Call at least every few seconds."""
+        """The health now. Call at least every few seconds. A wall clock set back makes every reason new."""
         for cause in causes:
-            key = (cause.component, cause.level)
+            key = (cause.component, cause.kind, cause.level)
             held = self._held.get(key)
-            since_us = held[0].since_us if held else now_us
+            since_us = min(held[0].since_us, now_us) if held else now_us
             self._held[key] = (Reason(cause.component, cause.message, since_us, cause.level), now_us)
-        self._held = {key: held for key, held in self._held.items() if now_us - held[1] <= HOLD_US}
+        self._held = {key: held for key, held in self._held.items() if 0 <= now_us - held[1] <= HOLD_US}
         reasons = tuple(reason for reason, _ in self._held.values())
         level = max((reason.level for reason in reasons), key=_SEVERITY.index, default=Level.HEALTHY)
         return Health(level, reasons)

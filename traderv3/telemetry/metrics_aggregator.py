@@ -5,6 +5,7 @@ Units: see `domain.health.Numbers`; times in microseconds since the epoch.
 Never: a number that nothing measured. What is not known is None.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,7 @@ def read_rss_mb() -> float:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return 0.0
-    return pages * 4096 / 2**20
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class MetricsAggregator:
@@ -68,14 +69,15 @@ class MetricsAggregator:
         """Sample until cancelled."""
         lifeline.started()
         messages, sampled_at = self._feed.counters.messages, trio.current_time()
+        shown = 0.0
         while True:
             await trio.sleep(SAMPLE_S)
             lifeline.beat()
             now = trio.current_time()
             seen = self._feed.counters.messages
             rate = (seen - messages) / (now - sampled_at)
-            shown = self.numbers.messages_per_second
-            self.numbers.messages_per_second = round(shown + _RATE_WEIGHT * (rate - shown), 1)
+            shown += _RATE_WEIGHT * (rate - shown)
+            self.numbers.messages_per_second = round(shown, 1)
             self.numbers.loop_lag_ms = round(self._lag_s() * 1000, 2)
             self.numbers.rss_mb = round(read_rss_mb(), 1)
             lost = self._log_lost()

@@ -1,6 +1,6 @@
 """The actor that decides in which state the trader is, from what is known of the feed.
 
-`next_move` is the whole decision: pure, from facts to a state and the sentence that says why. The actor looks ten times
+`next_move` is the whole decision: pure, from facts to a state and the sentence that says why. The actor looks twenty times
 a second, which keeps a transition well within 100 ms of its cause plus the second that a lost venue is given.
 Source: design section 7, "When `ready` is left".
 Never: a transition that the table of `domain.states` does not hold.
@@ -124,9 +124,10 @@ class Pilot:
         while True:
             lifeline.beat()
             if not await self.machine.enforce_limit():
-                move = next_move(self.machine.state, self.facts())
+                state = self.machine.state
+                move = next_move(state, self.facts())
                 if move is not None:
-                    await self.machine.to(move.target, move.context)
+                    await self.machine.to(move.target, move.context, only_from=state)
             await trio.sleep(LOOK_S)
 
     def facts(self) -> Facts:

@@ -1,0 +1,412 @@
+"""The pilot's decision as a table over all facts, then the pilot itself on a virtual clock."""
+
+import itertools
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock
+
+from traderv3.core.event_bus import EventBus
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.supervision import Backoff
+from traderv3.domain.events import StateChanged
+from traderv3.domain.feed import Feed, Link
+from traderv3.domain.states import EDGES, OPERATING, State
+from traderv3.trading.pilot import Facts, Pilot, next_move
+
+MARKETS = ("KXONE", "KXTWO", "KXTHREE")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """No log lines on the terminal."""
+    with capture_logs():
+        yield
+
+
+# -- the decision ------------------------------------------------------------------------------------------------------
+
+
+def facts(**differing: object) -> Facts:
+    """All is well, except for what is given."""
+    well: dict[str, object] = {
+        "is_served": True,
+        "is_connected": True,
+        "live": 3,
+        "syncing": 0,
+        "stale": 0,
+        "watched": 3,
+        "absent": 0,
+        "lost_s": 0.0,
+        "link_reason": "closed by the venue",
+        "problem": None,
+        "retry_in_s": 0.0,
+    }
+    return Facts(**{**well, **differing})  # type: ignore[arg-type]
+
+
+EVERY_FACT = [
+    facts(
+        is_served=is_served,
+        is_connected=is_connected,
+        live=live,
+        syncing=syncing,
+        stale=stale,
+        lost_s=lost_s,
+        problem=problem,
+        retry_in_s=retry_in_s,
+    )
+    for is_served, is_connected, live, syncing, stale, lost_s, problem, retry_in_s in itertools.product(
+        (False, True), (False, True), (0, 3), (0, 1), (0, 1), (0.0, 0.99, 1.0), (None, "bad key"), (0.0, 4.0)
+    )
+]
+
+
+def expected_target(state: State, known: Facts) -> State | None:
+    """The design's words, one after another."""
+    is_fed = known.is_connected and known.live > 0
+    has_all = is_fed and known.syncing == 0 and known.stale == 0
+    if state is State.STARTUP:
+        return State.INITIALIZING
+    if state is State.INITIALIZING:
+        return State.CONNECTIVITY if known.is_served else None
+    if state is State.CONNECTIVITY:
+        return State.ERROR if known.problem else State.READY if has_all else None
+    if state in OPERATING:
+        return State.ERROR if known.problem else State.CONNECTIVITY if known.lost_s >= 1 else None
+    if state is State.ERROR:
+        is_back = is_fed and not known.problem
+        return State.CONNECTIVITY if is_back or known.retry_in_s == 0 else None
+    return None
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_next_move_follows_from_the_facts(state: State) -> None:
+    for known in EVERY_FACT:
+        move = next_move(state, known)
+
+        assert (move and move.target) == expected_target(state, known), known
+        if move is not None:
+            assert move.target in EDGES[state]
+            assert move.target is not State.SHUTDOWN
+            assert move.context
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "context"),
+    [
+        (State.CONNECTIVITY, facts(), "3 of 3 markets live"),
+        (State.CONNECTIVITY, facts(live=2, absent=1), "2 of 3 markets live, 1 without a book"),
+        (State.CONNECTIVITY, facts(problem="the venue refused our key"), "the venue refused our key"),
+        (State.READY, facts(problem="the venue refused our key"), "the venue refused our key"),
+        (State.READY, facts(lost_s=1.0, is_connected=False), "connection lost: closed by the venue"),
+        (State.READY, facts(lost_s=1.0, live=0), "no live book"),
+        (State.ERROR, facts(retry_in_s=9.0), "the venue is back"),
+        (State.ERROR, facts(live=0), "trying again"),
+    ],
+)
+def test_a_move_says_why_in_a_sentence(state: State, known: Facts, context: str) -> None:
+    move = next_move(state, known)
+
+    assert move is not None
+    assert move.context == context
+
+
+# -- the actor ---------------------------------------------------------------------------------------------------------
+
+
+class Flight:
+    """A pilot over a feed that the test moves by hand."""
+
+    def __init__(self) -> None:
+        self.feed = Feed()
+        self.feed.watch(MARKETS)
+        self.bus = EventBus()
+        self.changes: list[tuple[float, State, str]] = []
+        self.is_served = True
+        self.bus.subscribe("test", [StateChanged], self._note)
+        self.pilot = Pilot(
+            self.feed,
+            self.bus,
+            is_served=lambda: self.is_served,
+            wall_us=lambda: int(trio.current_time() * 1e6),
+            rng=random.Random(0),
+            backoff=Backoff(first_s=2, most_s=30, jitter=0),
+        )
+
+    async def _note(self, change: StateChanged) -> None:
+        await trio.lowlevel.checkpoint()
+        self.changes.append((trio.current_time(), change.target, change.context))
+
+    def is_in(self, state: State) -> bool:
+        """Whether this is where the trader is."""
+        return self.pilot.machine.state is state
+
+    @property
+    def visited(self) -> list[State]:
+        """The states entered, in order."""
+        return [state for _, state, _ in self.changes]
+
+    def connect(self) -> None:
+        """The venue accepts us."""
+        self.feed.link = Link.CONNECTED
+
+    def snapshot(self, *tickers: str) -> None:
+        """First snapshots, or repairs."""
+        for ticker in tickers or MARKETS:
+            self.feed.books[ticker].replace([(4500, 100)], [(5000, 100)])
+
+    def lose(self, reason: str = "closed by the venue") -> None:
+        """The connection goes, and takes trust in every book along."""
+        self.feed.link, self.feed.link_reason = Link.DISCONNECTED, reason
+        self.stale(*MARKETS)
+
+    def stale(self, *tickers: str) -> None:
+        """These books are not to be believed."""
+        for ticker in tickers:
+            self.feed.books[ticker].mark_stale("test")
+
+    @asynccontextmanager
+    async def flying(self) -> AsyncIterator[None]:
+        """The pilot and the bus as running actors."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.bus.run, Lifeline())
+            nursery.start_soon(self.pilot.run, Lifeline())
+            yield
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """The same, in `ready`, half a second in."""
+        self.connect()
+        self.snapshot()
+        async with self.flying():
+            await trio.sleep(0.5)
+            assert self.is_in(State.READY)
+            yield
+
+
+async def test_it_goes_from_startup_to_ready_in_the_contracts_order(autojump_clock: MockClock) -> None:
+    flight = Flight()
+    flight.is_served = False
+
+    async with flight.flying():
+        await trio.sleep(1)
+        assert flight.is_in(State.INITIALIZING)
+        flight.is_served = True
+        await trio.sleep(1)
+        assert flight.is_in(State.CONNECTIVITY)
+        flight.connect()
+        flight.snapshot("KXONE", "KXTWO")
+        await trio.sleep(1)
+        assert flight.is_in(State.CONNECTIVITY)
+        flight.snapshot("KXTHREE")
+        await trio.sleep(1)
+
+    assert flight.visited == [State.INITIALIZING, State.CONNECTIVITY, State.READY]
+    assert flight.changes[-1][2] == "3 of 3 markets live"
+
+
+async def test_a_market_whose_absence_is_explained_is_not_waited_for(autojump_clock: MockClock) -> None:
+    flight = Flight()
+    flight.connect()
+    flight.snapshot("KXONE", "KXTWO")
+    flight.feed.absent["KXTHREE"] = "unknown ticker"
+
+    async with flight.flying():
+        await trio.sleep(1)
+
+    assert flight.is_in(State.READY)
+    assert flight.changes[-1][2] == "2 of 3 markets live, 1 without a book"
+
+
+async def test_every_transition_follows_its_cause_within_100_ms(autojump_clock: MockClock) -> None:
+    flight = Flight()
+    flight.connect()
+    causes: list[float] = []
+    rng = random.Random(1)
+
+    async with flight.flying():
+        await trio.sleep(1)
+        for _ in range(20):
+            await trio.sleep(rng.random())
+            causes.append(trio.current_time())
+            flight.connect()
+            flight.snapshot()
+            await trio.sleep(0.3 + rng.random())
+            causes.append(trio.current_time() + 1.0)  # the second that a lost venue is given
+            flight.lose()
+            await trio.sleep(1.3)
+
+    moments = [at_s for at_s, state, _ in flight.changes[2:]]
+    assert len(moments) == len(causes)
+    assert max(moment - cause for moment, cause in zip(moments, causes, strict=True)) < 0.1
+
+
+async def test_it_leaves_ready_one_second_after_the_connection_is_gone(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        lost_at = trio.current_time()
+        flight.lose("no pong for 30 s")
+        await trio.sleep(0.9)
+        assert flight.is_in(State.READY)
+        await trio.sleep(0.3)
+
+    at_s, state, context = flight.changes[-1]
+    assert (state, context) == (State.CONNECTIVITY, "connection lost: no pong for 30 s")
+    assert 1.0 - 0.05 <= at_s - lost_at <= 1.1
+
+
+async def test_it_leaves_ready_one_second_after_the_last_live_book_is_gone(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.stale(*MARKETS)
+        await trio.sleep(1.1)
+
+    assert flight.changes[-1][1:] == (State.CONNECTIVITY, "no live book")
+
+
+async def test_a_connection_that_comes_back_within_the_second_changes_nothing(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        for _ in range(20):
+            flight.lose()
+            await trio.sleep(0.8)
+            flight.connect()
+            flight.snapshot()
+            await trio.sleep(0.2)
+
+    assert flight.visited[-1] is State.READY
+
+
+async def test_a_single_stale_book_is_no_reason_to_leave_ready(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.stale("KXONE")
+        await trio.sleep(600)
+        assert flight.is_in(State.READY)
+        flight.stale("KXTWO")
+        await trio.sleep(600)
+
+    assert flight.visited[-1] is State.READY
+
+
+async def test_thirty_minutes_of_silence_on_every_market_leave_it_ready(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        await trio.sleep(30 * 60)
+
+    assert flight.visited == [State.INITIALIZING, State.CONNECTIVITY, State.READY]
+
+
+async def test_a_venue_that_stays_away_ends_in_error_is_tried_again_with_backoff_and_found_again(
+    autojump_clock: MockClock,
+) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.lose()
+        await trio.sleep(1 + 3 * 120 + 2 + 4 + 8 + 60)
+        assert flight.is_in(State.CONNECTIVITY)
+        flight.connect()
+        flight.snapshot()
+        await trio.sleep(0.1)
+
+    at_s = [at for at, _, _ in flight.changes]
+    waits = [later - earlier for earlier, later in itertools.pairwise(at_s)]
+    lost = flight.visited.index(State.READY) + 1
+    assert flight.visited[lost:] == [State.CONNECTIVITY, State.ERROR] * 3 + [State.CONNECTIVITY, State.READY]
+    assert waits[lost:-1] == pytest.approx([120, 2, 120, 4, 120, 8], abs=0.1)
+    contexts = [context for _, state, context in flight.changes if state is State.ERROR]
+    assert contexts == ["kalshi_connectivity_orderbook_client took longer than 120 s"] * 3
+
+
+async def test_reaching_ready_starts_the_backoff_of_errors_anew(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        for _ in range(3):
+            flight.feed.problem = "no market left"
+            await trio.sleep(0.1)
+            assert flight.is_in(State.ERROR)
+            flight.lose()
+            flight.feed.problem = None
+            await trio.sleep(2.5)
+            assert flight.is_in(State.CONNECTIVITY)
+            flight.connect()
+            flight.snapshot()
+            await trio.sleep(0.2)
+            assert flight.is_in(State.READY)
+
+    entered = [(state, at_s) for at_s, state, _ in flight.changes]
+    waits = [two[1] - one[1] for one, two in itertools.pairwise(entered) if one[0] is State.ERROR]
+    assert waits == pytest.approx([2, 2, 2], abs=0.1)
+
+
+async def test_a_problem_that_a_person_must_mend_is_an_error_at_once_and_says_so(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.feed.problem = "the venue refused our key"
+        await trio.sleep(0.1)
+
+    assert flight.changes[-1][1:] == (State.ERROR, "the venue refused our key")
+
+
+async def test_a_venue_that_is_back_ends_an_error_before_its_next_try(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.feed.problem = "no market left"
+        await trio.sleep(0.1)
+        flight.feed.problem = None
+        await trio.sleep(0.2)
+
+    assert [change[1:] for change in flight.changes[-2:]] == [
+        (State.CONNECTIVITY, "the venue is back"),
+        (State.READY, "3 of 3 markets live"),
+    ]
+
+
+async def test_a_stop_in_the_midst_of_its_looks_is_not_an_error(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.lose()
+        await trio.sleep(1)
+        for _ in range(100):  # whichever comes first at the instant of a look
+            if flight.pilot.machine.may(State.SHUTDOWN):
+                await flight.pilot.machine.to(State.SHUTDOWN, "asked to stop")
+        await trio.sleep(10)
+
+    assert flight.is_in(State.SHUTDOWN)
+
+
+async def test_a_restart_of_the_pilot_keeps_the_state(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        pass
+    async with flight.flying():
+        await trio.sleep(10)
+
+    assert flight.is_in(State.READY)
+    assert flight.visited.count(State.READY) == 1
+
+
+async def test_the_time_of_the_state_is_the_time_of_its_announcement(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        pass
+
+    assert flight.pilot.since_us == int(flight.changes[-1][0] * 1e6)
