@@ -24,6 +24,7 @@ from traderv3.domain.events import BooksRepaired, FeedEvent, FrameProblem, GapDe
 from traderv3.domain.feed import FeedCounters
 from traderv3.domain.units import UnitError
 from traderv3.protocol import wire
+from traderv3.protocol.repairs import Repairs
 
 
 class Stream(enum.Enum):
@@ -78,15 +79,6 @@ class SessionLimits:
     late_max: int = 3  # numbers used before, in a row: the stream cannot be followed any more
 
 
-@dataclass(slots=True)
-class _Repair:
-    """One market's wanted snapshot."""
-
-    due_s: float
-    asked_s: float | None = None
-    asks: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Pending:
     """One command sent and not answered."""
@@ -99,8 +91,7 @@ class _Pending:
 class BookSession:
     """One connection's subscription to the order books of `books`, whose `Book`s it writes.
 
-    `receive` and `commands` are the two verbs. `changed` collects the tickers touched since somebody cleared it,
-    `take_notices` what a person or the metrics should hear of.
+    `receive` and `commands` are the two verbs; `take_notices` says what a person or the metrics should hear of.
     """
 
     def __init__(
@@ -113,7 +104,6 @@ class BookSession:
         self.connection = connection
         self.books = dict(books)
         self.counters = counters
-        self.changed: set[str] = set()
         self.state = Stream.IDLE
         self.sid: int | None = None
         self.last_seq = 0
@@ -122,8 +112,12 @@ class BookSession:
         self._late_in_a_row = 0
         self._to_subscribe: list[str] = list(books)
         self._pending: dict[int, _Pending] = {}
-        self._repairs: dict[str, _Repair] = {}
-        self._distrust: dict[str, tuple[int, float]] = {}  # ticker: repairs in a row, when the last began
+        self._repairs = Repairs(
+            answer_s=self._limits.answer_s,
+            asks_max=self._limits.asks_max,
+            first_s=self._limits.distrust_s_first,
+            most_s=self._limits.distrust_s_max,
+        )
         self._stale_since_us: int | None = None
         self._next_repair_s = 0.0
         self._next_id = 1
@@ -160,26 +154,12 @@ class BookSession:
         return out
 
     def _snapshot_commands(self, sid: int, now_s: float) -> list[bytes]:
-        late_s = now_s - self._limits.answer_s
         # The venue also prints books that it does not stream to us; such a one would look live and stand still.
         not_ours_yet = {t for pending in self._pending.values() if not pending.is_snapshot for t in pending.tickers}
-        due = [
-            ticker
-            for ticker, repair in self._repairs.items()
-            if repair.due_s <= now_s
-            and (repair.asked_s is None or repair.asked_s <= late_s)
-            and ticker not in not_ours_yet
-        ]
-        out = []
-        for at in range(0, len(due), self._limits.chunk):
-            chunk = due[at : at + self._limits.chunk]
-            for ticker in chunk:
-                repair = self._repairs[ticker]
-                repair.asked_s = now_s
-                repair.asks += 1
-            out.append(wire.get_snapshot(self._command(chunk, now_s, is_snapshot=True), sid, chunk))
+        due = self._repairs.take_due(now_s=now_s, but_not=not_ours_yet)
         self.counters.resyncs += bool(due)
-        return out
+        chunks = [due[at : at + self._limits.chunk] for at in range(0, len(due), self._limits.chunk)]
+        return [wire.get_snapshot(self._command(chunk, now_s, is_snapshot=True), sid, chunk) for chunk in chunks]
 
     def _take_chunk(self) -> list[str]:
         chunk = self._to_subscribe[: self._limits.chunk]
@@ -191,8 +171,7 @@ class BookSession:
         self._next_id += 1
         self._pending[command_id] = _Pending(tuple(tickers), now_s, is_snapshot)
         if not is_snapshot:
-            for ticker in tickers:
-                self._repairs[ticker] = _Repair(due_s=now_s, asked_s=now_s)
+            self._repairs.expect(tickers, now_s=now_s)
         return command_id
 
     def _give_up_if_ignored(self, now_s: float) -> None:
@@ -205,10 +184,9 @@ class BookSession:
             else:
                 msg = f"a subscribe command for {len(pending.tickers)} markets was not answered in {self._limits.answer_s:g} s"
                 raise ConnectivityError(msg)
-        for ticker, repair in self._repairs.items():
-            if repair.asks >= self._limits.asks_max and repair.asked_s is not None and repair.asked_s <= late_s:
-                msg = f"{ticker}: no snapshot after {repair.asks} requests"
-                raise ConnectivityError(msg)
+        ignored = self._repairs.why_ignored(now_s=now_s)
+        if ignored is not None:
+            raise ConnectivityError(ignored)
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
@@ -245,8 +223,7 @@ class BookSession:
     def lost(self, reason: str) -> None:
         """The connection is gone: nothing held may be believed."""
         for book in self.books.values():
-            if book.mark_stale(reason):
-                self.changed.add(book.ticker)
+            book.mark_stale(reason)
 
     def _is_next(self, sid: int, seq: int, raw: bytes, at_us: int, now_s: float) -> bool:
         """Account for one sequenced message. False if it must not be used (a duplicate, or not our subscription)."""
@@ -288,11 +265,8 @@ class BookSession:
         due_s = max(now_s, self._next_repair_s)
         self._next_repair_s = due_s + self._limits.repair_s
         for ticker, book in self.books.items():
-            was_live = book.mark_stale(reason)
-            repair = self._repairs.get(ticker)
-            if was_live or (repair is not None and repair.asked_s is not None):  # what was lost may be its snapshot
-                self._repairs[ticker] = _Repair(due_s=due_s)
-                self.changed.add(ticker)
+            if book.mark_stale(reason) or self._repairs.is_asked(ticker):  # what was lost may be its snapshot
+                self._repairs.want(ticker, due_s=due_s)
         if self._stale_since_us is None:
             self._stale_since_us = at_us
 
@@ -320,7 +294,6 @@ class BookSession:
         book.seq = seq
         book.clock = body.clock
         book.received_us = at_us
-        self.changed.add(body.market_ticker)
 
     def _on_snapshot(self, frame: wire.Snapshot, at_us: int, now_s: float) -> None:
         body = frame.msg
@@ -337,8 +310,7 @@ class BookSession:
             self._distrust_one(book, "bad_number", f"{book.ticker}: snapshot: {exc}", at_us, now_s)
             return
         book.seq, book.clock, book.ts_ms, book.received_us = frame.seq, body.clock, body.ts_ms, at_us
-        self.changed.add(book.ticker)
-        self._repairs.pop(book.ticker, None)
+        self._repairs.settle(book.ticker)
         if not self._repairs:
             self._on_repaired(at_us)
 
@@ -358,14 +330,7 @@ class BookSession:
     def _distrust_one(self, book: Book, kind: str, detail: str, at_us: int, now_s: float) -> None:
         """One market is wrong: stale now, and a snapshot soon; the more often in a row, the later."""
         book.mark_stale(detail)
-        self.changed.add(book.ticker)
-        in_a_row, last_s = self._distrust.get(book.ticker, (0, now_s))
-        in_a_row = in_a_row + 1 if now_s - last_s <= 2 * self._limits.distrust_s_max else 1
-        self._distrust[book.ticker] = (in_a_row, now_s)
-        wait_s = 0.0
-        if in_a_row > 1:
-            wait_s = min(self._limits.distrust_s_first * 2.0 ** min(in_a_row - 2, 30), self._limits.distrust_s_max)
-        self._repairs[book.ticker] = _Repair(due_s=now_s + wait_s)
+        self._repairs.want_patiently(book.ticker, now_s=now_s)
         if self._stale_since_us is None:
             self._stale_since_us = at_us
         self._problem(kind, detail, at_us)
@@ -433,9 +398,7 @@ class BookSession:
         """A command failed for the sake of markets that were dropped since: do it again for the others."""
         rest = [ticker for ticker in failed.tickers if ticker in self.books]
         if failed.is_snapshot:
-            for ticker in rest:
-                if ticker in self._repairs:
-                    self._repairs[ticker].asked_s = None
+            self._repairs.ask_again(rest)
             return
         self._to_subscribe += rest
         if self.state is Stream.SUBSCRIBING and self.sid is None:
@@ -445,8 +408,7 @@ class BookSession:
         for ticker in tickers:
             book = self.books.pop(ticker)
             book.mark_stale(reason)
-            self._repairs.pop(ticker, None)
-            self.changed.add(ticker)
+            self._repairs.settle(ticker)
         self._notices.append(MarketsDropped(tuple(tickers), reason, at_us))
         if not self._repairs and self.state in (Stream.STREAMING, Stream.BROKEN):
             self._on_repaired(at_us)
