@@ -57,7 +57,7 @@ def frame(payload: bytes) -> bytes:
 
 def new_session() -> BookSession:
     session = BookSession("bench", {f"KX-{n}": Book(f"KX-{n}") for n in range(MARKETS)}, FeedCounters())
-    session.commands(now_s=0.0)
+    session.commands(at_us=0, now_s=0.0)
     return session
 
 

@@ -63,7 +63,7 @@ class Player:
 
     def _connect(self) -> None:
         self.session = BookSession("recording", self.books, self.counters)
-        self.session.commands(now_s=0.0)
+        self.session.commands(at_us=0, now_s=0.0)
         self.reference = {}
 
     def play(self, entries: Iterator[Entry]) -> None:

@@ -32,7 +32,7 @@ class Talk:
         self.session.receive(frames, at_us=int(self.now_s * 1e6), now_s=self.now_s)
 
     def says(self) -> list[dict[str, Any]]:
-        return [json.loads(command) for command in self.session.commands(now_s=self.now_s)]
+        return [json.loads(command) for command in self.session.commands(at_us=0, now_s=self.now_s)]
 
     def settle(self) -> None:
         self.session.settle(at_us=int(self.now_s * 1e6), now_s=self.now_s)
@@ -602,18 +602,41 @@ def test_a_subscription_that_nobody_answers_gives_the_connection_up() -> None:
         talk.says()
 
 
-def test_a_first_snapshot_that_does_not_come_is_asked_for_and_then_given_up() -> None:
-    talk = Talk(["A", "B"])
-    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS))
+def ask_for(talk: Talk, seconds: float) -> list[list[str]]:
+    """Let time pass; which markets a snapshot was asked for, command by command."""
     asked: list[list[str]] = []
-    while talk.now_s < 100 + 3 * LIMITS.answer_s - 0.25:
+    until_s = talk.now_s + seconds
+    while talk.now_s < until_s:
         talk.now_s += 0.25
         asked += [command["params"]["market_tickers"] for command in talk.says()]
+    return asked
+
+
+def test_snapshots_that_do_not_come_at_all_give_the_connection_up() -> None:
+    talk = Talk(["A", "B"])
+    talk.hear(subscribed(talk.says()[0]["id"]))
+    asked = ask_for(talk, 3 * LIMITS.answer_s - 0.25)
+
+    assert asked == [["A", "B"], ["A", "B"]]
     talk.now_s += 0.25
-    with pytest.raises(ConnectivityError, match="B: no snapshot after 2 requests"):
+    with pytest.raises(ConnectivityError, match="A: no snapshot after 2 requests"):
         talk.says()
 
-    assert asked == [["B"]] * LIMITS.asks_max
+
+def test_one_market_that_goes_unanswered_does_not_take_the_others_down() -> None:
+    talk = Talk(["A", "B"])
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS))
+    asked = ask_for(talk, 3 * LIMITS.answer_s)
+
+    assert asked == [["B"], ["B"]]
+    assert talk.books["A"].state is BookState.LIVE
+    assert talk.books["B"].is_unanswered
+    assert [notice.kind for notice in talk.notices(FrameProblem)] == ["no_snapshot"]
+    assert ask_for(talk, LIMITS.distrust_s_max - 1) == []
+    assert ask_for(talk, 1.5) == [["B"]]
+    talk.hear(snapshot("B", 2, LEVELS))
+    assert talk.states() == "LL"
+    assert not talk.books["B"].is_unanswered
 
 
 def test_a_market_whose_addition_was_not_confirmed_is_not_repaired_by_a_snapshot() -> None:

@@ -61,7 +61,7 @@ class World:
 
     def command(self) -> None:
         """Let the session ask, the venue hear."""
-        for command in self.session.commands(now_s=self.now_s):
+        for command in self.session.commands(at_us=0, now_s=self.now_s):
             self.venue.hear(command)
 
         assert self.venue.largest_command <= LIMITS.chunk
@@ -245,7 +245,7 @@ def test_no_bytes_whatever_raise_anything_but_our_own_error(frames: list[bytes])
     try:
         world.session.receive(frames, at_us=0, now_s=0.0)
         world.session.settle(at_us=10_000_000, now_s=0.0)
-        world.session.commands(now_s=0.0)
+        world.session.commands(at_us=0, now_s=0.0)
     except RemoteProtocolError:
         assert not any(book.state is BookState.LIVE for book in world.session.books.values())
 

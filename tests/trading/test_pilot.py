@@ -41,6 +41,7 @@ def facts(**differing: object) -> Facts:
         "stale": 0,
         "watched": 3,
         "absent": 0,
+        "unanswered": 0,
         "lost_s": 0.0,
         "link_reason": "closed by the venue",
         "problem": None,
@@ -79,8 +80,7 @@ def expected_target(state: State, known: Facts) -> State | None:
     if state in OPERATING:
         return State.ERROR if known.problem else State.CONNECTIVITY if known.lost_s >= 1 else None
     if state is State.ERROR:
-        is_back = is_fed and not known.problem
-        return State.CONNECTIVITY if is_back or known.retry_in_s == 0 else None
+        return State.CONNECTIVITY if not known.problem and (is_fed or known.retry_in_s == 0) else None
     return None
 
 
@@ -101,6 +101,7 @@ def test_the_next_move_follows_from_the_facts(state: State) -> None:
     [
         (State.CONNECTIVITY, facts(), "3 of 3 markets live"),
         (State.CONNECTIVITY, facts(live=2, absent=1), "2 of 3 markets live, 1 without a book"),
+        (State.CONNECTIVITY, facts(live=2, unanswered=1), "2 of 3 markets live, 1 without a book"),
         (State.CONNECTIVITY, facts(problem="the venue refused our key"), "the venue refused our key"),
         (State.READY, facts(problem="the venue refused our key"), "the venue refused our key"),
         (State.READY, facts(lost_s=1.0, is_connected=False), "connection lost: closed by the venue"),
@@ -360,6 +361,33 @@ async def test_a_problem_that_a_person_must_mend_is_an_error_at_once_and_says_so
         await trio.sleep(0.1)
 
     assert flight.changes[-1][1:] == (State.ERROR, "the venue refused our key")
+
+
+async def test_an_error_that_a_person_must_mend_is_not_tried_away(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.feed.problem = "the venue refused our key"
+        await trio.sleep(300)
+
+    assert flight.changes[-1][1] is State.ERROR
+    assert [change[1] for change in flight.changes].count(State.ERROR) == 1
+
+
+async def test_one_unanswered_market_is_explained_and_the_others_make_it_ready(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        book = next(iter(flight.feed.books.values()))
+        book.mark_stale("gap")
+        book.is_unanswered = True
+        flight.feed.link = Link.DISCONNECTED
+        await trio.sleep(2)
+        assert flight.changes[-1][1] is State.CONNECTIVITY
+        flight.feed.link = Link.CONNECTED
+        await trio.sleep(1)
+
+    assert flight.changes[-1][1:] == (State.READY, "2 of 3 markets live, 1 without a book")
 
 
 async def test_a_venue_that_is_back_ends_an_error_before_its_next_try(autojump_clock: MockClock) -> None:

@@ -103,7 +103,7 @@ class OrderBookConnector:
         feed = self._feed
         settle_at = trio.current_time()
         while True:
-            for command in session.commands(now_s=trio.current_time()):
+            for command in session.commands(at_us=self._wall_us(), now_s=trio.current_time()):
                 await transport.send(command)
             batch: list[bytes] = []
             with trio.move_on_after(TICK_S):

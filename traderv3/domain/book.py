@@ -37,6 +37,7 @@ class Book:
         "best_no",
         "best_yes",
         "clock",
+        "is_unanswered",
         "no",
         "received_us",
         "seq",
@@ -52,6 +53,7 @@ class Book:
         self.ticker = ticker
         self.state = BookState.SYNCING
         self.stale_reason: str | None = None
+        self.is_unanswered = False  # the venue leaves our requests for a snapshot unanswered
         self.yes: dict[int, int] = {}
         self.no: dict[int, int] = {}
         self.best_yes: int = NONE
@@ -75,6 +77,7 @@ class Book:
         self.best_no = max(new_no, default=NONE)
         self.state = BookState.LIVE
         self.stale_reason = None
+        self.is_unanswered = False
         self.updates += 1
 
     def apply(self, is_yes: bool, price: int, change: int) -> None:

@@ -78,3 +78,8 @@ class Feed:
     def syncing(self) -> list[str]:
         """Tickers that wait for their first snapshot, those with a known absence left out."""
         return [t for t, book in self.books.items() if book.state is BookState.SYNCING and t not in self.absent]
+
+    @property
+    def unanswered(self) -> list[str]:
+        """Tickers whose snapshot the venue leaves unanswered while it serves others."""
+        return [t for t, book in self.books.items() if book.is_unanswered and t not in self.absent]

@@ -80,10 +80,14 @@ class Repairs:
             repair.asks += 1
         return due
 
-    def why_ignored(self, *, now_s: float) -> str | None:
-        """The sentence about a market whose snapshot the venue left unanswered once too often, or None."""
+    def take_ignored(self, *, now_s: float) -> list[str]:
+        """Tickers whose snapshot the venue left unanswered once too often; they are asked for again in `most_s`."""
         late_s = now_s - self._answer_s
-        for ticker, repair in self._wanted.items():
-            if repair.asks >= self._asks_max and repair.asked_s is not None and repair.asked_s <= late_s:
-                return f"{ticker}: no snapshot after {repair.asks} requests"
-        return None
+        ignored = [
+            ticker
+            for ticker, repair in self._wanted.items()
+            if repair.asks >= self._asks_max and repair.asked_s is not None and repair.asked_s <= late_s
+        ]
+        for ticker in ignored:
+            self.want(ticker, due_s=now_s + self._most_s)
+        return ignored

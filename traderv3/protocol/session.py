@@ -135,12 +135,13 @@ class BookSession:
 
     # -- out -----------------------------------------------------------------------------------------------------------
 
-    def commands(self, *, now_s: float) -> list[bytes]:
+    def commands(self, *, at_us: int, now_s: float) -> list[bytes]:
         """Commands to send now: subscriptions in chunks, snapshots that are due.
 
-        Raises `ConnectivityError` when the venue left a command or snapshot unanswered `asks_max` times.
+        Raises `ConnectivityError` when the venue left a command unanswered, or `asks_max` requests for a snapshot while
+        no book is live. A market that goes unanswered while others live is told of, and asked for now and then.
         """
-        self._give_up_if_ignored(now_s)
+        self._give_up_if_ignored(at_us, now_s)
         out: list[bytes] = []
         if self.state is Stream.IDLE and self._to_subscribe:
             chunk = self._take_chunk()
@@ -174,7 +175,7 @@ class BookSession:
             self._repairs.expect(tickers, now_s=now_s)
         return command_id
 
-    def _give_up_if_ignored(self, now_s: float) -> None:
+    def _give_up_if_ignored(self, at_us: int, now_s: float) -> None:
         late_s = now_s - self._limits.answer_s
         for command_id, pending in list(self._pending.items()):
             if pending.sent_s >= late_s:
@@ -184,9 +185,15 @@ class BookSession:
             else:
                 msg = f"a subscribe command for {len(pending.tickers)} markets was not answered in {self._limits.answer_s:g} s"
                 raise ConnectivityError(msg)
-        ignored = self._repairs.why_ignored(now_s=now_s)
-        if ignored is not None:
-            raise ConnectivityError(ignored)
+        ignored = self._repairs.take_ignored(now_s=now_s)
+        if ignored and not any(book.state is BookState.LIVE for book in self.books.values()):
+            msg = f"{ignored[0]}: no snapshot after {self._limits.asks_max} requests, and no other book is live"
+            raise ConnectivityError(msg)
+        for ticker in ignored:  # one market that the venue does not serve must not take the others down
+            if not self.books[ticker].is_unanswered:
+                self.books[ticker].is_unanswered = True
+                detail = f"{ticker}: no snapshot after {self._limits.asks_max} requests; asked for again and again"
+                self._problem("no_snapshot", detail, at_us)
 
     # -- in ------------------------------------------------------------------------------------------------------------
 

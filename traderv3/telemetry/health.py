@@ -50,7 +50,7 @@ def find_causes(
     if feed.was_accepted and feed.link is not Link.CONNECTED:
         message = f"the venue is not connected ({feed.link_reason}); every book is stale"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
-    elif stale := [ticker for ticker in feed.stale if ticker not in feed.absent]:
+    elif stale := [ticker for ticker in dict.fromkeys(feed.stale + feed.unanswered) if ticker not in feed.absent]:
         shown = ", ".join(stale[:3]) + (", …" if len(stale) > 3 else "")
         message = f"{len(stale)} of {len(feed.books)} books stale ({shown}); they refuse orders"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))

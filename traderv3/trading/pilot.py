@@ -43,6 +43,7 @@ class Facts:
     stale: int
     watched: int
     absent: int
+    unanswered: int
     lost_s: float
     link_reason: str
     problem: str | None
@@ -67,7 +68,8 @@ def next_move(state: State, facts: Facts) -> Move | None:
         case State.CONNECTIVITY if facts.problem is not None:
             return Move(State.ERROR, facts.problem)
         case State.CONNECTIVITY if facts.is_connected and facts.live and not facts.syncing and not facts.stale:
-            missing = f", {facts.absent} without a book" if facts.absent else ""
+            without = facts.absent + facts.unanswered
+            missing = f", {without} without a book" if without else ""
             return Move(State.READY, f"{facts.live} of {facts.watched} markets live{missing}")
         case _ if state in OPERATING and facts.problem is not None:
             return Move(State.ERROR, facts.problem)
@@ -76,7 +78,7 @@ def next_move(state: State, facts: Facts) -> Move | None:
             return Move(State.CONNECTIVITY, what)
         case State.ERROR if facts.problem is None and facts.is_connected and facts.live:
             return Move(State.CONNECTIVITY, "the venue is back")
-        case State.ERROR if facts.retry_in_s <= 0:
+        case State.ERROR if facts.problem is None and facts.retry_in_s <= 0:
             return Move(State.CONNECTIVITY, "trying again")
     return None
 
@@ -136,14 +138,16 @@ class Pilot:
         is_connected, live = feed.link is Link.CONNECTED, feed.live
         if is_connected and live:
             self._good_at = now
+        unanswered = set(feed.unanswered)
         return Facts(
             is_served=self._is_served(),
             is_connected=is_connected,
             live=live,
-            syncing=len(feed.syncing),
-            stale=sum(ticker not in feed.absent for ticker in feed.stale),
+            syncing=sum(ticker not in unanswered for ticker in feed.syncing),
+            stale=sum(ticker not in feed.absent and ticker not in unanswered for ticker in feed.stale),
             watched=len(feed.books),
             absent=len(feed.absent),
+            unanswered=len(unanswered),
             lost_s=now - self._good_at,
             link_reason=feed.link_reason,
             problem=feed.problem,
