@@ -328,7 +328,7 @@ async def test_a_venue_that_stays_away_ends_in_error_is_tried_again_with_backoff
     assert flight.visited[lost:] == [State.CONNECTIVITY, State.ERROR] * 3 + [State.CONNECTIVITY, State.READY]
     assert waits[lost:-1] == pytest.approx([120, 2, 120, 4, 120, 8], abs=0.1)
     contexts = [context for _, state, context in flight.changes if state is State.ERROR]
-    assert contexts == ["kalshi_connectivity_orderbook_client took longer than 120 s"] * 3
+    assert contexts == ["kalshi_connectivity_orderbook_client took longer than 120 s: closed by the venue"] * 3
 
 
 async def test_reaching_ready_starts_the_backoff_of_errors_anew(autojump_clock: MockClock) -> None:

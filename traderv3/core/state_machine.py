@@ -129,11 +129,11 @@ class StateMachine(Generic[S]):
         """Seconds until the current state's time limit, infinite where it has none."""
         return self.table.limits_s.get(self.state, float("inf")) - self.held_s
 
-    async def enforce_limit(self) -> bool:
-        """If the current state's time has run out, go where the table says; True if it moved."""
+    async def enforce_limit(self, because: str = "") -> bool:
+        """If the current state's time has run out, go where the table says, telling what was waited for; True if it moved."""
         if self.left_s > 0:
             await trio.lowlevel.checkpoint()
             return False
         state = self.state
         why = f"{state} took longer than {self.table.limits_s[state]:g} s"
-        return await self.to(self.table.overdue[state], why, only_from=state)
+        return await self.to(self.table.overdue[state], f"{why}: {because}" if because else why, only_from=state)

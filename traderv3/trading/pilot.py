@@ -125,7 +125,7 @@ class Pilot:
         lifeline.started()
         while True:
             lifeline.beat()
-            if not await self.machine.enforce_limit():
+            if not await self.machine.enforce_limit(self._feed.link_reason):
                 state = self.machine.state
                 move = next_move(state, self.facts())
                 if move is not None:
