@@ -1,4 +1,7 @@
-"""Take the picture of the console that the README shows, from a real trader in `sim`. Run: .venv/bin/python scripts/screenshot.py"""
+"""Take the picture of the console that the README shows, from a real trader in `sim`.
+
+Run: .venv/bin/python scripts/screenshot.py
+"""
 
 import sys
 import tempfile

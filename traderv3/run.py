@@ -112,15 +112,18 @@ async def _main(
     log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
     sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
     sys.stderr.flush()
+    escalation: TraderError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signals, trader, book)
         try:
             await trader.run()
         except TraderError as exc:
-            log.critical("escalation", error=describe(exc))  # stays the last line
-            return EXIT_BUG
+            escalation = exc
         finally:
             nursery.cancel_scope.cancel()
+    if escalation is not None:
+        log.critical("escalation", error=describe(escalation))  # the last line is the cause
+        return EXIT_BUG
     code = EXIT_OK if trader.refusal is None else EXIT_REFUSED
     log.info("traderv3 stopped", exit_code=code)
     return code

@@ -97,12 +97,13 @@ async def open_stream(endpoint: Endpoint) -> trio.abc.Stream:
     stream = trio.SSLStream(socket, make_tls_context(), server_hostname=endpoint.host, https_compatible=True)
     try:
         await stream.do_handshake()
-    except BaseException as exc:
+    except trio.BrokenResourceError as exc:
         await trio.aclose_forcefully(socket)
-        if not isinstance(exc, trio.BrokenResourceError):
-            raise
         msg = f"no secure connection to {endpoint.authority}: {exc.__cause__ or exc}"
         raise ConnectivityError(msg) from exc
+    except BaseException:
+        await trio.aclose_forcefully(socket)
+        raise
     return stream
 
 

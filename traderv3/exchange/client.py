@@ -5,7 +5,6 @@ Never: an unbounded wait for a client that stopped reading (its streams overflow
 exception of the connection let out.
 """
 
-import math
 from typing import Final
 
 import trio
@@ -92,7 +91,7 @@ class Client:
         await trio.sleep(self._floor.faults.silent_after)
         self._stream.is_silent = True
         self._floor.close_session(session)
-        await trio.sleep(math.inf)
+        await trio.sleep_forever()
 
     async def _farewell(self, session: ClientSession) -> None:
         try:
