@@ -300,7 +300,7 @@ async def open_transport(
                 yield transport
                 is_left = True
             finally:
-                await transport.close()
+                await transport.close()  # noqa: ASYNC102 - shielded and bounded inside
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if is_left and group.split(_BY_THE_VENUE)[1] is None:
