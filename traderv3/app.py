@@ -13,8 +13,9 @@ import msgspec
 from hypercorn.typing import ASGIFramework
 from quart import Response, request, websocket
 from quart_trio import QuartTrio
+from werkzeug.datastructures import Headers
 
-from traderv3.console.conversation import Conversation
+from traderv3.console.conversation import ALWAYS, Conversation
 from traderv3.console.hub import HubFull
 from traderv3.console.status import book_levels
 from traderv3.coordinator import Trader
@@ -78,24 +79,24 @@ class _Guard:
         names = {*LOOPBACK_NAMES, f"[{host}]" if ":" in host else host}
         return {f"{name}:{port}" for name in names} | (names if port == 80 else set())
 
-    def why_refused(self, host: str, origin: str | None) -> str | None:
+    def why_refused(self, headers: Headers) -> str | None:
         """Why a request may not be answered, or None."""
+        host = headers.get("Host", "")
         is_bound_to_all = self._trader.settings.host in ("0.0.0.0", "::")  # noqa: S104 - then any name may be ours
         if host not in self._hosts() and not is_bound_to_all:
             return f"Host {host[:100]!r} is not this trader"
         allowed = {f"http://{name}" for name in (self._hosts() | ({host} if is_bound_to_all else set()))}
         if self._trader.settings.dev_origin:
             allowed.add(self._trader.settings.dev_origin)
-        if origin is not None and origin not in allowed:
-            return f"Origin {origin[:100]!r} is not allowed"
-        return None
+        foreign = [origin for origin in headers.getlist("Origin") if origin not in allowed]
+        return f"Origin {foreign[0][:100]!r} is not allowed" if foreign else None
 
     async def refuse_request(self) -> Response | None:
-        why = self.why_refused(request.headers.get("Host", ""), request.headers.get("Origin"))
+        why = self.why_refused(request.headers)
         return _problem(403, why) if why else None
 
     async def refuse_websocket(self) -> Response | None:
-        why = self.why_refused(websocket.headers.get("Host", ""), websocket.headers.get("Origin"))
+        why = self.why_refused(websocket.headers)
         return _problem(403, why) if why else None
 
 
@@ -229,7 +230,7 @@ class _Wanted(msgspec.Struct):
         numbers: dict[str, int | None] = {}
         for name, most in (("batch_ms", 10_000), ("last_seq", 2**63)):
             text = query.get(name)
-            if text is not None and not (text.isascii() and text.isdigit() and int(text[:20]) <= most):
+            if text is not None and not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= most):
                 return f"{name} {text[:30]!r} is not a whole number up to {most}"
             numbers[name] = None if text is None else int(text)
 
@@ -241,6 +242,6 @@ class _Wanted(msgspec.Struct):
             batch_ms=numbers["batch_ms"] or 0,
             epoch=query.get("epoch"),
             last_seq=numbers["last_seq"],
-            topics=topics if topics is None else topics | {"heartbeat", "pong", "command_result"},
+            topics=topics if topics is None else topics | ALWAYS,
             markets=names("markets"),
         )

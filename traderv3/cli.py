@@ -8,6 +8,7 @@ hands over.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -27,7 +28,18 @@ _ENVIRONMENT_HELP: Final = f"{', '.join(Environment)}; default: the variable ENV
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, _interrupt)  # until the command hears signals itself
+    try:
+        return _main(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return EXIT_OK  # asked to stop before anything ran
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _main(arguments: Sequence[str]) -> int:
     args = _parser(arguments[0] if arguments else "").parse_args(arguments)
     match args.command:
         case "run":

@@ -161,6 +161,7 @@ class Trader:
             name="root",
             strategy=Strategy.ONE_FOR_ONE,
             children=(control, observation, *own_exchange, venue),
+            restarts_max=LIMITS.room_restarts_max,
             backoff=Backoff(LIMITS.room_first_s, LIMITS.room_most_s, jitter=0.25),
         )
 
@@ -285,10 +286,10 @@ class Trader:
             await trio.sleep(FAREWELL_S)
         self.stopping.set()
 
-    def _give_up(self, refusal: VenueRefused) -> None:
+    async def _give_up(self, refusal: VenueRefused) -> None:
         log.error("the venue refuses our key; nothing to do but to stop", error=str(refusal))
         self.refusal = refusal
-        self.stopping.set()
+        await self.stop(f"the venue refuses our key: {refusal}")
 
     def _restart_actor(self, args: Any) -> str:
         name = str(args.get("name"))

@@ -147,10 +147,13 @@ class Rig:
             self.bus,
             wall_us=wall_us,
             rng=random.Random(1),
-            give_up=self.given_up.append,
+            give_up=self._note_given_up,
             backoff=BACKOFF,
             limits=SessionLimits(chunk=chunk, answer_s=LIMITS.answer_s),
         )
+
+    async def _note_given_up(self, refusal: VenueRefused) -> None:
+        self.given_up.append(refusal)
 
     @property
     def line(self) -> Line:

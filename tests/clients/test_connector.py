@@ -268,8 +268,6 @@ async def test_a_key_refused_after_it_was_taken_is_a_problem_and_tried_for_ever(
 async def test_unknown_tickers_are_named_and_the_others_go_on(autojump_clock: MockClock) -> None:
     rig = Rig("A", "X", "B", "Y", served=["A", "B"])
     async with rig.running():
-        assert rig.feed.live == 2
-        rig.line.cut()
         await trio.sleep(1)
 
         assert rig.feed.live == 2
@@ -279,7 +277,54 @@ async def test_unknown_tickers_are_named_and_the_others_go_on(autojump_clock: Mo
     assert dropped.tickers == ("X", "Y")
     assert set(rig.feed.absent) == {"X", "Y"}
     assert rig.feed.problem is None
-    assert rig.venue.commands[0]["params"]["market_tickers"] == ["A", "B"]  # not asked for again
+
+
+async def test_a_market_that_the_venue_did_not_know_at_first_comes_in_later(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "X", served=["A"])
+    async with rig.running():
+        await trio.sleep(30)
+        assert set(rig.feed.absent) == {"X"}
+        rig.venue.serve("X")
+        await trio.sleep(40)
+
+        assert rig.feed.live == 2
+        assert rig.feed.absent == {}
+        assert len(rig.door.attempts) == 1
+
+
+async def test_a_market_dropped_by_mistake_is_back_with_the_next_connection(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "X", served=["A"])
+    async with rig.running():
+        await trio.sleep(1)
+        rig.venue.serve("X")
+        rig.line.cut()
+        await trio.sleep(5)
+
+        assert rig.feed.live == 2
+        assert rig.feed.absent == {}
+
+
+async def test_a_venue_that_drops_us_after_the_snapshots_is_not_hammered(autojump_clock: MockClock) -> None:
+    rig = Rig("A")
+    async with rig.running():
+        began = trio.current_time()
+        while trio.current_time() - began < 300:
+            await trio.sleep(0.01)
+            if rig.door.line is not None and rig.feed.live:
+                rig.line.cut()
+                await trio.sleep(0.01)
+
+    assert len(rig.door.attempts) < 40
+    assert max(rig.door.waits) > 10
+
+
+async def test_a_long_wait_for_discovery_is_no_lost_heartbeat(autojump_clock: MockClock) -> None:
+    rig = Rig("A")
+    rig.selection._is_made = trio.Event()
+    async with rig.running():
+        await trio.sleep(600)
+
+    assert rig.longest_without_beat_s < 15
 
 
 async def test_no_market_left_is_a_problem_that_stays(autojump_clock: MockClock) -> None:

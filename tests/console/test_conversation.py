@@ -165,6 +165,15 @@ async def test_a_command_is_carried_out_or_refused_with_the_rule(
         assert results == [{"id": "7", "ok": ok, "reason": reason}]
 
 
+async def test_answers_come_whatever_the_topics(autojump_clock: MockClock) -> None:
+    async with browsing() as browser:
+        await browser.say.send(json.dumps({"type": "subscribe", "data": {"topics": ["market"]}}))
+        await browser.say.send(json.dumps({"type": "command", "data": {"id": "7", "name": "halt"}}))
+        await trio.sleep(5)
+
+        assert "command_result" in browser.kinds()
+
+
 async def test_a_client_blocked_for_thirty_seconds_is_cut_off(autojump_clock: MockClock) -> None:
     cut: list[tuple[str, int]] = []
     async with browsing() as browser, trio.open_nursery() as nursery:

@@ -24,6 +24,7 @@ from traderv3.core.event_bus import EventBus
 from traderv3.core.supervision import Backoff, ChildSpec, Strategy, SupervisorSpec
 from traderv3.core.supervisor import supervise
 from traderv3.domain.book import BookState
+from traderv3.domain.errors import VenueRefused
 from traderv3.domain.feed import Feed
 from traderv3.domain.health import Level
 from traderv3.domain.states import State
@@ -111,7 +112,7 @@ async def trading_desk(*, is_mute: bool = False) -> AsyncIterator[Desk]:
             bus,
             wall_us=now_us,
             rng=rng,
-            give_up=lambda refusal: None,
+            give_up=_give_up,
             backoff=Backoff(0.2, 20.0),
             limits=SessionLimits(),
         )
@@ -128,6 +129,10 @@ async def trading_desk(*, is_mute: bool = False) -> AsyncIterator[Desk]:
         nursery.start_soon(partial(supervise, tree, trio.Event(), **tell))  # type: ignore[arg-type]
         yield Desk(venue, feed, pilot)
         nursery.cancel_scope.cancel()
+
+
+async def _give_up(refusal: VenueRefused) -> None:
+    raise AssertionError(refusal)
 
 
 def _fail(reason: str) -> None:

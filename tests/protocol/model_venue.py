@@ -35,9 +35,10 @@ def snapshot(
     return encode({"type": "orderbook_snapshot", "sid": sid, "seq": seq, **answered, "msg": msg})
 
 
-def delta(ticker: str, seq: int, side: str, at: int, change: int, *, sid: int = 1, ts_ms: int | None = None) -> bytes:
+def delta(ticker: str, seq: int, side: str, at: int, change: int, *, sid: int = 1, **times: int | str | None) -> bytes:
+    """`times`: `ts_ms`, `ts`, both or none."""
     msg = {"market_ticker": ticker, "price_dollars": price(at), "delta_fp": count(change), "side": side}
-    return encode({"type": "orderbook_delta", "sid": sid, "seq": seq, "msg": {**msg, "ts_ms": ts_ms}})
+    return encode({"type": "orderbook_delta", "sid": sid, "seq": seq, "msg": {**msg, **times}})
 
 
 def subscribed(command_id: int | None, *, sid: int = 1, channel: str = "orderbook_delta") -> bytes:
@@ -63,6 +64,10 @@ class ModelVenue:
     def __init__(self, tickers: Iterable[str]) -> None:
         self.books: dict[str, Levels] = {ticker: {("yes", 4000): 500, ("no", 5000): 300} for ticker in tickers}
         self.connect()
+
+    def serve(self, ticker: str) -> None:
+        """List one more market."""
+        self.books[ticker] = {("yes", 4000): 500, ("no", 5000): 300}
 
     def connect(self) -> None:
         self.seq = 0

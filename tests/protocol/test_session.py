@@ -630,13 +630,13 @@ def test_one_market_that_goes_unanswered_does_not_take_the_others_down() -> None
 
     assert asked == [["B"], ["B"]]
     assert talk.books["A"].state is BookState.LIVE
-    assert talk.books["B"].is_unanswered
+    assert talk.books["B"].is_unserved
     assert [notice.kind for notice in talk.notices(FrameProblem)] == ["no_snapshot"]
     assert ask_for(talk, LIMITS.distrust_s_max - 1) == []
     assert ask_for(talk, 1.5) == [["B"]]
     talk.hear(snapshot("B", 2, LEVELS))
     assert talk.states() == "LL"
-    assert not talk.books["B"].is_unanswered
+    assert not talk.books["B"].is_unserved
 
 
 def test_a_market_whose_addition_was_not_confirmed_is_not_repaired_by_a_snapshot() -> None:
@@ -669,3 +669,95 @@ def test_a_lost_connection_leaves_nothing_to_believe() -> None:
 
     assert talk.states() == "SS"
     assert talk.books["A"].stale_reason == "cable pulled"
+
+
+# -- found from outside: what a hostile venue does -------------------------------------------------------------------
+
+
+def test_a_burst_of_unreadable_frames_does_not_put_the_next_repair_off() -> None:
+    talk = live()
+    talk.hear(*[b"garbage"] * 200)
+    talk.hear(*repaired(talk, 3))
+    assert talk.states() == "LL"
+    talk.now_s += 1
+    talk.hear(delta("A", 9, "yes", 4000, 1))
+
+    assert [c["params"]["action"] for c in talk.says()] == ["get_snapshot"]
+
+
+def repaired(talk: Talk, seq: int) -> list[bytes]:
+    """The venue's answer to the snapshots that are asked for now, numbered from `seq`."""
+    (command,) = talk.says()
+    tickers = command["params"]["market_tickers"]
+    return [snapshot(t, number, LEVELS, command_id=command["id"]) for number, t in enumerate(tickers, seq)]
+
+
+@pytest.mark.parametrize("ts", [{}, {"ts_ms": 7}, {"ts": "2026-10-04T15:20:00Z"}])
+def test_a_book_that_stays_crossed_while_messages_of_one_time_keep_coming_is_wrong(ts: dict[str, Any]) -> None:
+    talk = live("A")
+    seq = 1
+    for _ in range(8):
+        talk.now_s += 0.4
+        seq += 1
+        talk.hear(delta("A", seq, "yes", 6000 + seq, 100, **ts))
+        talk.settle()
+
+    assert talk.states() == "S"
+    assert talk.counters.crossed_books == 1
+
+
+def test_without_milliseconds_the_printed_time_tells_where_a_run_ends() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 6000, 100, ts="2026-10-04T15:20:00.1Z"))
+    talk.hear(delta("A", 3, "no", 1000, 100, ts="2026-10-04T15:20:00.1Z"))
+    assert talk.states() == "L"
+    talk.hear(delta("A", 4, "no", 1000, 100, ts="2026-10-04T15:20:00.2Z"))
+
+    assert talk.states() == "S"
+
+
+def test_too_many_requests_for_snapshots_is_waited_out_on_the_same_connection() -> None:
+    talk = live()
+    talk.hear(delta("A", 5, "yes", 4000, 1))
+    (command,) = talk.says()
+    talk.hear(error(27, id=command["id"]))
+
+    assert ask_for(talk, LIMITS.pause_s - 0.5) == []
+    assert ask_for(talk, 1.0) == [["A", "B"]]
+
+
+def test_a_market_that_the_venue_leaves_out_of_the_set_is_dropped_not_believed() -> None:
+    talk = Talk(["A", "B", "C"], chunk=2)
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS), snapshot("B", 2, LEVELS))
+    (command,) = talk.says()
+    talk.hear(ok(command["id"], 3, ["A", "B"]))
+
+    (dropped,) = talk.notices(MarketsDropped)
+    assert dropped.tickers == ("C",)
+    assert ask_for(talk, 30) == []
+
+
+def test_a_fault_long_after_a_good_repair_is_repaired_at_once() -> None:
+    talk = live("A")
+    seq = 1
+    for _ in range(5):
+        seq += 1
+        talk.hear(delta("A", seq, "yes", 4000, -100_000))
+        seq += 1
+        talk.hear(*repaired(talk, seq))
+        talk.now_s += LIMITS.calm_s + 1
+
+    assert talk.states() == "L"
+
+
+def test_a_market_whose_snapshots_are_always_wrong_is_explained() -> None:
+    talk = Talk(["A", "B"])
+    talk.hear(subscribed(talk.says()[0]["id"]), snapshot("A", 1, LEVELS))
+    seq = 1
+    for _ in range(3):
+        seq += 1
+        talk.hear(snapshot("B", seq, {("yes", 10_000): 100}))
+        talk.now_s += 1
+
+    assert talk.books["A"].state is BookState.LIVE
+    assert talk.books["B"].is_unserved

@@ -58,7 +58,7 @@ def test_a_state_is_a_cause_only_where_nothing_can_be_traded_for_want_of_a_feed(
         State.ERROR: [
             ("state_machine", Level.UNHEALTHY, "in error: the venue refused our key; nothing can be traded"),
         ],
-        State.CONNECTIVITY: [("state_machine", Level.DEGRADED, "no live feed yet; nothing can be traded")],
+        State.CONNECTIVITY: [("state_machine", Level.DEGRADED, "no live feed: not tried yet; nothing can be traded")],
     }
 
     assert causes_of(state=state) == expected.get(state, [])
@@ -101,9 +101,18 @@ def test_stale_books_are_named_up_to_three(count: int, message: str) -> None:
     assert causes_of(feed) == [("orderbook_connector", Level.DEGRADED, message)]
 
 
+def test_a_book_that_was_live_and_that_the_venue_dropped_is_a_reason() -> None:
+    feed = live_feed("KXONE", "KXGONE")
+    feed.books["KXGONE"].mark_stale("dropped by the venue")
+    feed.absent["KXGONE"] = "the venue does not know it any more"
+
+    message = "1 of 2 books stale (KXGONE); they refuse orders"
+    assert causes_of(feed) == [("orderbook_connector", Level.DEGRADED, message)]
+
+
 def test_an_unknown_ticker_is_no_reason() -> None:
-    feed = live_feed("KXONE", "KXWRONG")
-    feed.books["KXWRONG"].mark_stale("dropped by the venue")
+    feed = live_feed("KXONE")
+    feed.watch(["KXWRONG"])
     feed.absent["KXWRONG"] = "the venue does not know it"
     feed.absent["KXNEVER"] = "the venue does not know it"
 

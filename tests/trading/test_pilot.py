@@ -41,7 +41,7 @@ def facts(**differing: object) -> Facts:
         "stale": 0,
         "watched": 3,
         "absent": 0,
-        "unanswered": 0,
+        "unserved": 0,
         "lost_s": 0.0,
         "link_reason": "closed by the venue",
         "problem": None,
@@ -101,7 +101,7 @@ def test_the_next_move_follows_from_the_facts(state: State) -> None:
     [
         (State.CONNECTIVITY, facts(), "3 of 3 markets live"),
         (State.CONNECTIVITY, facts(live=2, absent=1), "2 of 3 markets live, 1 without a book"),
-        (State.CONNECTIVITY, facts(live=2, unanswered=1), "2 of 3 markets live, 1 without a book"),
+        (State.CONNECTIVITY, facts(live=2, unserved=1), "2 of 3 markets live, 1 without a book"),
         (State.CONNECTIVITY, facts(problem="the venue refused our key"), "the venue refused our key"),
         (State.READY, facts(problem="the venue refused our key"), "the venue refused our key"),
         (State.READY, facts(lost_s=1.0, is_connected=False), "connection lost: closed by the venue"),
@@ -380,7 +380,7 @@ async def test_one_unanswered_market_is_explained_and_the_others_make_it_ready(a
     async with flight.ready():
         book = next(iter(flight.feed.books.values()))
         book.mark_stale("gap")
-        book.is_unanswered = True
+        book.is_unserved = True
         flight.feed.link = Link.DISCONNECTED
         await trio.sleep(2)
         assert flight.changes[-1][1] is State.CONNECTIVITY

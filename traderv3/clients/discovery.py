@@ -82,6 +82,8 @@ class MarketDiscovery:
             log.error(self._feed.problem)
             return False
         self._feed.problem = None
+        for ticker in tickers:
+            self._feed.absent.pop(ticker, None)  # an earlier look may not have found it
         self._selection.make(tickers)
         log.info("markets chosen", count=len(tickers), tickers=",".join(tickers[:20]))
         return True

@@ -2,12 +2,12 @@
 
 Out:   the books of `Feed`, written in place; facts on the bus (connection, gaps, repairs, bad frames, dropped markets).
 Dies:  only when an invariant breaks. An outage of the venue is its daily work: it tries for ever, with capped and
-       jittered backoff that starts anew only after useful data (a snapshot), never after a mere connect.
+       jittered backoff that starts anew only after a connection that brought useful data (a snapshot) and lasted.
 Stale: written into the books synchronously, before anybody else can run.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 import structlog
@@ -19,6 +19,7 @@ from traderv3.clients.transport import Transport
 from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
+from traderv3.domain.book import BookState
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, TraderError, VenueRefused
 from traderv3.domain.events import ConnectionLost, ConnectionUp, FeedEvent, MarketsDropped
 from traderv3.domain.feed import Feed, Link
@@ -27,6 +28,8 @@ from traderv3.protocol.session import BookSession, SessionLimits
 log = structlog.get_logger(component="orderbook_connector")
 
 TICK_S: Final = 1.0  # how often time limits are looked at when nothing arrives
+STEADY_S: Final = 10.0  # a venue that takes us and drops us at once must not be hammered
+SELECTION_BEAT_S: Final = 10.0  # discovery may take long; we live meanwhile
 
 
 class OrderBookConnector:
@@ -46,7 +49,7 @@ class OrderBookConnector:
         *,
         wall_us: Callable[[], int],
         rng: random.Random,
-        give_up: Callable[[VenueRefused], None],
+        give_up: Callable[[VenueRefused], Awaitable[None]],
         backoff: Backoff,
         limits: SessionLimits,
     ) -> None:
@@ -63,18 +66,19 @@ class OrderBookConnector:
     async def run(self, lifeline: Lifeline) -> None:
         """Keep a connection for ever."""
         lifeline.started()  # a venue that is down must not keep the console from starting
-        tickers = await self._selection.wait()
-        self._feed.watch(tickers)
+        self._feed.watch(await self._wait_for_selection(lifeline))
         failures = refusals = 0
         while True:
             lifeline.beat()
-            snapshots_before = self._feed.counters.snapshots
+            snapshots_before, began = self._feed.counters.snapshots, trio.current_time()
             cause: TraderError
             try:
                 await self._stay_connected(lifeline)
             except (ConnectivityError, RemoteProtocolError, VenueRefused) as exc:
                 cause = exc
-            failures = 1 if self._feed.counters.snapshots > snapshots_before else failures + 1
+            was_useful = self._feed.counters.snapshots > snapshots_before
+            has_lasted = trio.current_time() - began >= STEADY_S
+            failures = 1 if was_useful and has_lasted else failures + 1
             delay_s = self._backoff.delay_s(failures, self._rng)
             self._on_down(str(cause), delay_s)
             if isinstance(cause, VenueRefused) and cause.is_about_the_key:
@@ -83,15 +87,18 @@ class OrderBookConnector:
             await trio.sleep(delay_s)
             self._feed.counters.reconnects += 1
 
+    async def _wait_for_selection(self, lifeline: Lifeline) -> tuple[str, ...]:
+        while True:
+            with trio.move_on_after(SELECTION_BEAT_S):
+                return await self._selection.wait()
+            lifeline.beat()
+
     async def _stay_connected(self, lifeline: Lifeline) -> NoReturn:
         """Connect, subscribe and apply until the connection is over. Raises the reason."""
         feed = self._feed
-        wanted = {t: book for t, book in feed.books.items() if t not in feed.absent}
-        if not wanted:
-            raise self._none_left()
         feed.link, feed.link_reason = Link.CONNECTING, "handshake"
         async with self._door.connect() as transport:
-            session = BookSession(self.name, wanted, feed.counters, self._limits)
+            session = BookSession(self.name, feed.books, feed.counters, self._limits)
             self._on_up()
             try:
                 await self._converse(transport, session, lifeline)
@@ -102,6 +109,7 @@ class OrderBookConnector:
     async def _converse(self, transport: Transport, session: BookSession, lifeline: Lifeline) -> NoReturn:
         feed = self._feed
         settle_at = trio.current_time()
+        snapshots_before = feed.counters.snapshots
         while True:
             for command in session.commands(at_us=self._wall_us(), now_s=trio.current_time()):
                 await transport.send(command)
@@ -116,13 +124,23 @@ class OrderBookConnector:
                 if now_s >= settle_at:
                     session.settle(at_us=at_us, now_s=now_s)
                     settle_at = now_s + TICK_S
+                    self._forget_absences()
                     lifeline.beat()
             finally:
                 self._tell(session.take_notices())
-            if feed.first_snapshot_us is None and feed.counters.snapshots:
-                feed.first_snapshot_us = at_us
+            if feed.counters.snapshots > snapshots_before:
+                feed.first_snapshot_us = feed.first_snapshot_us or at_us
+                feed.problem = None
             if not session.books:
                 raise self._none_left()
+
+    def _forget_absences(self) -> None:
+        """A market that the venue did not know and serves by now is absent no more."""
+        feed = self._feed
+        for ticker in list(feed.absent):
+            book = feed.books.get(ticker)
+            if book is not None and book.state is BookState.LIVE:
+                del feed.absent[ticker]
 
     def _none_left(self) -> ConnectivityError:
         feed = self._feed
@@ -140,7 +158,6 @@ class OrderBookConnector:
         feed.link, feed.link_reason = Link.CONNECTED, "accepted by the venue"
         feed.connected_us = self._wall_us()
         feed.was_accepted = True
-        feed.problem = None
         self._bus.publish(ConnectionUp(self.name, feed.connected_us))
 
     def _on_down(self, cause: str, delay_s: float) -> None:
@@ -155,7 +172,7 @@ class OrderBookConnector:
             self._feed.problem = str(refusal)
             return
         if refusals > 1:
-            self._give_up(refusal)
+            await self._give_up(refusal)
             await trio.sleep_forever()
         try:
             await self._door.rest.measure_clock()

@@ -25,7 +25,8 @@ class Limits:
     handshake_s: float = 10.0
     # A whole room, or the embedded exchange, that went down comes back no sooner than an outage is worth a transition.
     room_first_s: float = 1.5
-    room_most_s: float = 15.0
+    room_most_s: float = 4.0
+    room_restarts_max: int = 10  # in a minute; more is a bug that restarting does not mend
     # The next try out of `error` (state machine): the connector itself tries all the time.
     error_first_s: float = 2.0
     error_most_s: float = 30.0

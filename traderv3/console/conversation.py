@@ -19,6 +19,7 @@ from traderv3.console.hub import Client, Hub
 
 log = structlog.get_logger(component="console")
 
+ALWAYS: Final = frozenset({"connection", "snapshot", "heartbeat", "pong", "command_result"})  # whatever the topics
 REQUEST_BYTES_MAX: Final = 64 * 1024
 REFUSAL_WAIT_S: Final = 1.0  # after a wrong token: guessing is slow
 
@@ -127,7 +128,7 @@ class Conversation:
                 if unknown:
                     msg = f"unknown topics {', '.join(sorted(unknown))}; known: {', '.join(messages.MESSAGES)}"
                     raise CommandRefused(msg)
-                client.topics = None if wanted.topics is None else frozenset({*wanted.topics, "heartbeat", "pong"})
+                client.topics = None if wanted.topics is None else frozenset(wanted.topics) | ALWAYS
                 client.markets = None if wanted.markets is None else frozenset(wanted.markets)
                 if wanted.max_hz:
                     client.batch_ms = max(client.batch_ms, min(10_000, int(1000 / max(wanted.max_hz, 0.1))))

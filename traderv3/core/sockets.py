@@ -6,6 +6,7 @@ socket down underneath ends the send. Works wherever the open files of a process
 
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +36,11 @@ def cut_connections(local_port: int, peer: tuple[str, int] | None = None) -> int
     cut = 0
     for name in os.listdir(_OPEN_FILES):  # noqa: PTH208 - names, not paths
         try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             connection = socket.socket(fileno=os.dup(int(name)))
-        except (OSError, ValueError):
-            continue  # not a socket, or closed meanwhile
+        except OSError:
+            continue  # closed meanwhile
         with connection:
             try:
                 if connection.getsockname()[1] != local_port:

@@ -30,21 +30,21 @@ class Book:
     """Levels by price for both sides, with the best of each side kept at hand.
 
     `yes` and `no` map price to size, every size above 0; `best_yes` and `best_no` are the highest price of a side
-    or `NONE`. `ts_ms` is the venue's time of the last change and marks a run of changes that belong together.
+    or `NONE`. `run` is the venue's time of the last change, as it said it: changes of one time belong together.
     """
 
     __slots__ = (
         "best_no",
         "best_yes",
         "clock",
-        "is_unanswered",
+        "is_unserved",
         "no",
         "received_us",
+        "run",
         "seq",
         "stale_reason",
         "state",
         "ticker",
-        "ts_ms",
         "updates",
         "yes",
     )
@@ -53,14 +53,14 @@ class Book:
         self.ticker = ticker
         self.state = BookState.SYNCING
         self.stale_reason: str | None = None
-        self.is_unanswered = False  # the venue leaves our requests for a snapshot unanswered
+        self.is_unserved = False  # the venue gives no usable snapshot, though we asked
         self.yes: dict[int, int] = {}
         self.no: dict[int, int] = {}
         self.best_yes: int = NONE
         self.best_no: int = NONE
         self.seq: int | None = None
         self.clock: int | None = None
-        self.ts_ms: int | None = None
+        self.run: int | str | None = None
         self.received_us: int | None = None
         self.updates = 0
 
@@ -77,7 +77,7 @@ class Book:
         self.best_no = max(new_no, default=NONE)
         self.state = BookState.LIVE
         self.stale_reason = None
-        self.is_unanswered = False
+        self.is_unserved = False
         self.updates += 1
 
     def apply(self, is_yes: bool, price: int, change: int) -> None:

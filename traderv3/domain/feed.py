@@ -80,6 +80,6 @@ class Feed:
         return [t for t, book in self.books.items() if book.state is BookState.SYNCING and t not in self.absent]
 
     @property
-    def unanswered(self) -> list[str]:
-        """Tickers whose snapshot the venue leaves unanswered while it serves others."""
-        return [t for t, book in self.books.items() if book.is_unanswered and t not in self.absent]
+    def unserved(self) -> list[str]:
+        """Tickers for which the venue gives no usable snapshot while it serves others."""
+        return [t for t, book in self.books.items() if book.is_unserved and t not in self.absent]

@@ -20,16 +20,19 @@ class Repairs:
     """The wanted snapshots of one connection by ticker.
 
     `answer_s`: unanswered for so long, a snapshot is asked for again; after `asks_max` requests the venue ignores us.
-    `first_s`, `most_s`: the second repair in a row of one market waits `first_s`, each further one twice as long.
+    `first_s`, `most_s`: the second repair in a row of one market waits `first_s`, each further one twice as long; a book
+    that stood for `calm_s` since its snapshot begins a new row.
     """
 
-    def __init__(self, *, answer_s: float, asks_max: int, first_s: float, most_s: float) -> None:
+    def __init__(self, *, answer_s: float, asks_max: int, first_s: float, most_s: float, calm_s: float) -> None:
         self._answer_s = answer_s
         self._asks_max = asks_max
         self._first_s = first_s
         self._most_s = most_s
+        self._calm_s = calm_s
         self._wanted: dict[str, _Repair] = {}
-        self._in_a_row: dict[str, tuple[int, float]] = {}  # ticker: repairs of its own in a row, when the last began
+        self._in_a_row: dict[str, int] = {}  # repairs of one market's own
+        self._settled_s: dict[str, float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._wanted)
@@ -43,28 +46,34 @@ class Repairs:
         """A snapshot to ask for at `due_s`; what was asked for before counts no more."""
         self._wanted[ticker] = _Repair(due_s=due_s)
 
-    def want_patiently(self, ticker: str, *, now_s: float) -> None:
-        """A snapshot of a market that proved wrong by itself: at once, or later if that happens again and again."""
-        in_a_row, last_s = self._in_a_row.get(ticker, (0, now_s))
-        in_a_row = in_a_row + 1 if now_s - last_s <= 2 * self._most_s else 1
-        self._in_a_row[ticker] = (in_a_row, now_s)
+    def want_patiently(self, ticker: str, *, now_s: float) -> bool:
+        """A snapshot of a market that proved wrong by itself: at once, or later if that happens again and again.
+
+        True if it has happened so often that the venue's own snapshots must be wrong.
+        """
+        stood_s = now_s - self._settled_s.get(ticker, now_s)
+        in_a_row = 1 if stood_s >= self._calm_s else self._in_a_row.get(ticker, 0) + 1
+        self._in_a_row[ticker] = in_a_row
         wait_s = 0.0 if in_a_row == 1 else min(self._first_s * 2.0 ** min(in_a_row - 2, 30), self._most_s)
         self.want(ticker, due_s=now_s + wait_s)
+        return in_a_row > self._asks_max
 
     def is_asked(self, ticker: str) -> bool:
         """Whether a snapshot of this market is on its way."""
         repair = self._wanted.get(ticker)
         return repair is not None and repair.asked_s is not None
 
-    def ask_again(self, tickers: Iterable[str]) -> None:
-        """The request failed for the sake of others: these are due as before."""
+    def ask_again(self, tickers: Iterable[str], *, due_s: float) -> None:
+        """The request failed, but not for the sake of these: they are due anew at `due_s`."""
         for ticker in tickers:
             if ticker in self._wanted:
                 self._wanted[ticker].asked_s = None
+                self._wanted[ticker].due_s = due_s
 
-    def settle(self, ticker: str) -> None:
+    def settle(self, ticker: str, *, now_s: float) -> None:
         """The snapshot came, or nobody wants it any more."""
         self._wanted.pop(ticker, None)
+        self._settled_s[ticker] = now_s
 
     def take_due(self, *, now_s: float, but_not: Collection[str]) -> list[str]:
         """Tickers to ask for now, in the order they were wanted; from now on they count as asked for."""

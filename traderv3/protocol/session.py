@@ -76,6 +76,9 @@ class SessionLimits:
     repair_s: float = 0.25  # between the repairs of two gaps: a lossy line must not make us hammer
     distrust_s_first: float = 0.5  # second repair in a row of one market waits, then twice as long
     distrust_s_max: float = 30.0
+    calm_s: float = 5.0  # a book that stood so long since its snapshot is not in a row of repairs any more
+    pause_s: float = 5.0  # after "too many requests"
+    absent_s: float = 60.0  # a market that the venue did not know is asked for again
     late_max: int = 3  # numbers used before, in a row: the stream cannot be followed any more
 
 
@@ -111,12 +114,17 @@ class BookSession:
         self._last_frame = b""
         self._late_in_a_row = 0
         self._to_subscribe: list[str] = list(books)
+        self._dropped: dict[str, tuple[Book, float]] = {}  # by ticker, and when to ask for it again
+        self._crossed: dict[
+            str, tuple[int | str | None, int]
+        ] = {}  # by ticker: in which run it was seen so, since when
         self._pending: dict[int, _Pending] = {}
         self._repairs = Repairs(
             answer_s=self._limits.answer_s,
             asks_max=self._limits.asks_max,
             first_s=self._limits.distrust_s_first,
             most_s=self._limits.distrust_s_max,
+            calm_s=self._limits.calm_s,
         )
         self._stale_since_us: int | None = None
         self._next_repair_s = 0.0
@@ -142,6 +150,7 @@ class BookSession:
         no book is live. A market that goes unanswered while others live is told of, and asked for now and then.
         """
         self._give_up_if_ignored(at_us, now_s)
+        self._readmit(now_s)
         out: list[bytes] = []
         if self.state is Stream.IDLE and self._to_subscribe:
             chunk = self._take_chunk()
@@ -158,7 +167,9 @@ class BookSession:
         # The venue also prints books that it does not stream to us; such a one would look live and stand still.
         not_ours_yet = {t for pending in self._pending.values() if not pending.is_snapshot for t in pending.tickers}
         due = self._repairs.take_due(now_s=now_s, but_not=not_ours_yet)
-        self.counters.resyncs += bool(due)
+        if due:
+            self.counters.resyncs += 1
+            self._next_repair_s = now_s + self._limits.repair_s
         chunks = [due[at : at + self._limits.chunk] for at in range(0, len(due), self._limits.chunk)]
         return [wire.get_snapshot(self._command(chunk, now_s, is_snapshot=True), sid, chunk) for chunk in chunks]
 
@@ -190,8 +201,8 @@ class BookSession:
             msg = f"{ignored[0]}: no snapshot after {self._limits.asks_max} requests, and no other book is live"
             raise ConnectivityError(msg)
         for ticker in ignored:  # one market that the venue does not serve must not take the others down
-            if not self.books[ticker].is_unanswered:
-                self.books[ticker].is_unanswered = True
+            if not self.books[ticker].is_unserved:
+                self.books[ticker].is_unserved = True
                 detail = f"{ticker}: no snapshot after {self._limits.asks_max} requests; asked for again and again"
                 self._problem("no_snapshot", detail, at_us)
 
@@ -221,10 +232,19 @@ class BookSession:
                 self._on_reply(frame, raw, at_us, now_s)
 
     def settle(self, *, at_us: int, now_s: float) -> None:
-        """Judge books that nobody has told anything about for a while: one that still looks crossed is wrong."""
-        for book in self.books.values():
-            is_quiet = book.received_us is not None and at_us - book.received_us >= self._limits.settle_us
-            if is_quiet and book.state is BookState.LIVE and book.is_crossed:
+        """Judge books whose run does not end: quiet for a while, or of one time for longer than any run lasts."""
+        for ticker, book in self.books.items():
+            if book.state is not BookState.LIVE or not book.is_crossed:
+                self._crossed.pop(ticker, None)
+                continue
+            run, since_us = self._crossed.setdefault(ticker, (book.run, at_us))
+            if run != book.run:
+                self._crossed[ticker] = (book.run, at_us)
+            last_us = book.received_us if book.received_us is not None else at_us
+            if at_us - last_us >= self._limits.settle_us or (
+                run == book.run and at_us - since_us >= self._limits.settle_us
+            ):
+                del self._crossed[ticker]
                 self._on_crossed(book, at_us, now_s)
 
     def lost(self, reason: str) -> None:
@@ -270,7 +290,6 @@ class BookSession:
 
     def _distrust_all(self, reason: str, at_us: int, now_s: float) -> None:
         due_s = max(now_s, self._next_repair_s)
-        self._next_repair_s = due_s + self._limits.repair_s
         for ticker, book in self.books.items():
             if book.mark_stale(reason) or self._repairs.is_asked(ticker):  # what was lost may be its snapshot
                 self._repairs.want(ticker, due_s=due_s)
@@ -283,11 +302,12 @@ class BookSession:
         if book is None or book.state is not BookState.LIVE:
             self.counters.deltas_unused += 1
             return
-        if body.ts_ms != book.ts_ms:
-            if book.ts_ms is not None and book.is_crossed:  # a snapshot may have been taken inside a run
+        run = body.ts if body.ts_ms is None else body.ts_ms
+        if run != book.run:
+            if book.run is not None and book.is_crossed:  # a snapshot may have been taken inside a run
                 self._on_crossed(book, at_us, now_s)
                 return
-            book.ts_ms = body.ts_ms
+            book.run = run
         try:
             book.apply(body.side == "yes", wire.PRICES[body.price_dollars], wire.COUNTS[body.delta_fp])
         except NegativeLevel as exc:
@@ -316,8 +336,8 @@ class BookSession:
             self.counters.protocol_errors += 1
             self._distrust_one(book, "bad_number", f"{book.ticker}: snapshot: {exc}", at_us, now_s)
             return
-        book.seq, book.clock, book.ts_ms, book.received_us = frame.seq, body.clock, body.ts_ms, at_us
-        self._repairs.settle(book.ticker)
+        book.seq, book.clock, book.run, book.received_us = frame.seq, body.clock, body.ts_ms, at_us
+        self._repairs.settle(book.ticker, now_s=now_s)
         if not self._repairs:
             self._on_repaired(at_us)
 
@@ -337,7 +357,8 @@ class BookSession:
     def _distrust_one(self, book: Book, kind: str, detail: str, at_us: int, now_s: float) -> None:
         """One market is wrong: stale now, and a snapshot soon; the more often in a row, the later."""
         book.mark_stale(detail)
-        self._repairs.want_patiently(book.ticker, now_s=now_s)
+        if self._repairs.want_patiently(book.ticker, now_s=now_s):
+            book.is_unserved = True
         if self._stale_since_us is None:
             self._stale_since_us = at_us
         self._problem(kind, detail, at_us)
@@ -378,7 +399,9 @@ class BookSession:
         if frame.sid is not None and frame.seq is not None:
             self._is_next(frame.sid, frame.seq, raw, at_us, now_s)
         if isinstance(frame, wire.Error):
-            self._on_error(frame, pending, at_us)
+            self._on_error(frame, pending, at_us, now_s)
+        elif isinstance(frame, wire.Ok) and pending is not None:
+            self._on_ok(frame, pending, at_us, now_s)
         elif isinstance(frame, wire.Unsubscribed) and frame.sid == self.sid:
             self._end("the venue ended the subscription")
 
@@ -388,34 +411,55 @@ class BookSession:
         self.last_seq = 0
         self._step(Input.SUBSCRIBED)
 
-    def _on_error(self, frame: wire.Error, pending: _Pending | None, at_us: int) -> None:
+    def _on_ok(self, frame: wire.Ok, pending: _Pending, at_us: int, now_s: float) -> None:
+        """`ok` lists the whole set after a change: what we added and it lacks, the venue does not stream to us."""
+        listed = frame.msg.get("market_tickers") if isinstance(frame.msg, dict) else None
+        if pending.is_snapshot or not isinstance(listed, list) or not listed:
+            return
+        left_out = [ticker for ticker in pending.tickers if ticker in self.books and ticker not in listed]
+        if left_out:
+            self._drop(left_out, "left out of the subscription by the venue", at_us, now_s)
+
+    def _on_error(self, frame: wire.Error, pending: _Pending | None, at_us: int, now_s: float) -> None:
         named = [ticker for ticker in frame.msg.tickers if ticker in self.books]
         what = f"error {frame.msg.code} {frame.msg.msg!r}"
         is_terminal = frame.msg.code in wire.TERMINAL_CODES and frame.sid in (None, self.sid)
         if named and not is_terminal:
-            self._drop(named, what, at_us)
+            self._drop(named, what, at_us, now_s)
             if pending is not None:
-                self._try_the_rest(pending)
+                self._try_the_rest(pending, now_s)
             return
         self._problem("venue_error", what, at_us)
+        if pending is not None and pending.is_snapshot and frame.msg.code in wire.TOO_FAST_CODES:
+            self._repairs.ask_again(pending.tickers, due_s=now_s + self._limits.pause_s)
+            return
         if pending is not None or is_terminal:
             self._end(what)
 
-    def _try_the_rest(self, failed: _Pending) -> None:
+    def _try_the_rest(self, failed: _Pending, now_s: float) -> None:
         """A command failed for the sake of markets that were dropped since: do it again for the others."""
         rest = [ticker for ticker in failed.tickers if ticker in self.books]
         if failed.is_snapshot:
-            self._repairs.ask_again(rest)
+            self._repairs.ask_again(rest, due_s=now_s)
             return
         self._to_subscribe += rest
         if self.state is Stream.SUBSCRIBING and self.sid is None:
             self._step(Input.REFUSED)
 
-    def _drop(self, tickers: Sequence[str], reason: str, at_us: int) -> None:
+    def _readmit(self, now_s: float) -> None:
+        """Ask once more for markets that the venue did not know a while ago: it may know them by now."""
+        for ticker, (book, due_s) in list(self._dropped.items()):
+            if due_s <= now_s and self.sid is not None:
+                del self._dropped[ticker]
+                self.books[ticker] = book
+                self._to_subscribe.append(ticker)
+
+    def _drop(self, tickers: Sequence[str], reason: str, at_us: int, now_s: float) -> None:
         for ticker in tickers:
             book = self.books.pop(ticker)
             book.mark_stale(reason)
-            self._repairs.settle(ticker)
+            self._dropped[ticker] = (book, now_s + self._limits.absent_s)
+            self._repairs.settle(ticker, now_s=now_s)
         self._notices.append(MarketsDropped(tuple(tickers), reason, at_us))
         if not self._repairs and self.state in (Stream.STREAMING, Stream.BROKEN):
             self._on_repaired(at_us)

@@ -18,6 +18,7 @@ Level = tuple[str, str]
 BOOK_CHANNEL: Final = "orderbook_delta"
 
 # Error codes that end a subscription: it must be made anew (source: AsyncAPI, error codes).
+TOO_FAST_CODES: Final = frozenset({18, 27})  # the command timed out at the venue, or came too soon: wait, then again
 TERMINAL_CODES: Final = frozenset({10, 25})
 
 
@@ -42,6 +43,7 @@ class DeltaBody(msgspec.Struct, gc=False):
     market_id: str = ""
     clock: int | None = None
     ts_ms: int | None = None
+    ts: str | None = None  # older frames have this one only
 
 
 class Snapshot(msgspec.Struct, gc=False, tag="orderbook_snapshot"):

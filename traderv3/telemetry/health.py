@@ -46,11 +46,13 @@ def find_causes(
     if state is State.ERROR:
         causes.append(Cause("state_machine", f"in error: {context}; nothing can be traded", Level.UNHEALTHY))
     elif state is State.CONNECTIVITY and held_s > PATIENCE_S:
-        causes.append(Cause("state_machine", "no live feed yet; nothing can be traded", Level.DEGRADED))
+        causes.append(
+            Cause("state_machine", f"no live feed: {feed.link_reason}; nothing can be traded", Level.DEGRADED)
+        )
     if feed.was_accepted and feed.link is not Link.CONNECTED:
         message = f"the venue is not connected ({feed.link_reason}); every book is stale"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
-    elif stale := [ticker for ticker in dict.fromkeys(feed.stale + feed.unanswered) if ticker not in feed.absent]:
+    elif stale := list(dict.fromkeys(feed.stale + feed.unserved)):
         shown = ", ".join(stale[:3]) + (", …" if len(stale) > 3 else "")
         message = f"{len(stale)} of {len(feed.books)} books stale ({shown}); they refuse orders"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))

@@ -43,7 +43,7 @@ class Facts:
     stale: int
     watched: int
     absent: int
-    unanswered: int
+    unserved: int
     lost_s: float
     link_reason: str
     problem: str | None
@@ -68,7 +68,7 @@ def next_move(state: State, facts: Facts) -> Move | None:
         case State.CONNECTIVITY if facts.problem is not None:
             return Move(State.ERROR, facts.problem)
         case State.CONNECTIVITY if facts.is_connected and facts.live and not facts.syncing and not facts.stale:
-            without = facts.absent + facts.unanswered
+            without = facts.absent + facts.unserved
             missing = f", {without} without a book" if without else ""
             return Move(State.READY, f"{facts.live} of {facts.watched} markets live{missing}")
         case _ if state in OPERATING and facts.problem is not None:
@@ -138,16 +138,16 @@ class Pilot:
         is_connected, live = feed.link is Link.CONNECTED, feed.live
         if is_connected and live:
             self._good_at = now
-        unanswered = set(feed.unanswered)
+        unserved = set(feed.unserved)
         return Facts(
             is_served=self._is_served(),
             is_connected=is_connected,
             live=live,
-            syncing=sum(ticker not in unanswered for ticker in feed.syncing),
-            stale=sum(ticker not in feed.absent and ticker not in unanswered for ticker in feed.stale),
+            syncing=sum(ticker not in unserved for ticker in feed.syncing),
+            stale=sum(ticker not in feed.absent and ticker not in unserved for ticker in feed.stale),
             watched=len(feed.books),
             absent=len(feed.absent),
-            unanswered=len(unanswered),
+            unserved=len(unserved),
             lost_s=now - self._good_at,
             link_reason=feed.link_reason,
             problem=feed.problem,
