@@ -58,7 +58,9 @@ def test_a_state_is_a_cause_only_where_nothing_can_be_traded_for_want_of_a_feed(
         State.ERROR: [
             ("state_machine", Level.UNHEALTHY, "in error: the venue refused our key; nothing can be traded"),
         ],
-        State.CONNECTIVITY: [("state_machine", Level.DEGRADED, "no live feed: not tried yet; nothing can be traded")],
+        State.CONNECTIVITY: [
+            ("state_machine", Level.DEGRADED, "no live feed: 0 snapshots missing; nothing can be traded")
+        ],
     }
 
     assert causes_of(state=state) == expected.get(state, [])

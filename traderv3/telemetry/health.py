@@ -46,9 +46,9 @@ def find_causes(
     if state is State.ERROR:
         causes.append(Cause("state_machine", f"in error: {context}; nothing can be traded", Level.UNHEALTHY))
     elif state is State.CONNECTIVITY and held_s > PATIENCE_S:
-        causes.append(
-            Cause("state_machine", f"no live feed: {feed.link_reason}; nothing can be traded", Level.DEGRADED)
-        )
+        is_up = feed.link is Link.CONNECTED
+        why = f"{len(feed.books) - feed.live} snapshots missing" if is_up else feed.link_reason
+        causes.append(Cause("state_machine", f"no live feed: {why}; nothing can be traded", Level.DEGRADED))
     if feed.was_accepted and feed.link is not Link.CONNECTED:
         message = f"the venue is not connected ({feed.link_reason}); every book is stale"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
