@@ -14,9 +14,11 @@ from hypercorn.typing import ASGIFramework
 from quart import Response, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 
 from traderv3.console.conversation import ALWAYS, Conversation
 from traderv3.console.hub import HubFull
+from traderv3.console.messages import MESSAGES
 from traderv3.console.status import book_levels
 from traderv3.coordinator import Trader
 from traderv3.domain.health import Level
@@ -26,6 +28,7 @@ STATIC: Final = Path(__file__).parent / "console" / "static"
 BUILD_COMMAND: Final = "scripts/setup.sh  (needs Node 20 and npm; it builds the console)"
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 CLOSE_TRY_LATER: Final = 1013
+EVENTS_PAGE: Final = 1_000
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -48,6 +51,7 @@ def create_app(trader: Trader) -> ASGIFramework:
     app.before_request(guard.refuse_request)
     app.before_websocket(guard.refuse_websocket)
     app.after_request(_secure)
+    app.register_error_handler(HTTPException, _refuse)
     _add_health(app, trader)
     _add_readings(app, trader)
     _add_console(app)
@@ -61,6 +65,15 @@ def _json(body: object, status: int = 200) -> Response:
 
 def _problem(status: int, what: str) -> Response:
     return _json({"error": what}, status)
+
+
+async def _refuse(error: HTTPException) -> Response:
+    what = (
+        f"no route {request.path[:100]!r}"
+        if error.code == 404
+        else f"{request.method} {request.path[:100]}: {error.name}"
+    )
+    return _problem(error.code or 500, what)
 
 
 async def _secure(response: Response) -> Response:
@@ -111,7 +124,7 @@ def _add_health(app: QuartTrio, trader: Trader) -> None:
             "status": "stopping" if state is State.SHUTDOWN else "running",
             "state": state.value,
             "uptime": trader.picture.uptime_s,
-            "reasons": trader.picture.reasons(),
+            "reasons": trader.picture.reasons(now),
         }
         return _json(body, 200 if is_up else 503)
 
@@ -153,8 +166,11 @@ def _add_readings(app: QuartTrio, trader: Trader) -> None:
         after = request.args.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) <= 18):
             return _problem(400, f"after {after[:20]!r} is not a sequence number")
-        found = [msgspec.Raw(event) for event in trader.hub.events_after(int(after))]
-        return _json({"epoch": trader.hub.epoch, "seq": trader.hub.seq, "events": found})
+        found = trader.hub.events_after(int(after))
+        page = [msgspec.Raw(event) for _, event in found[:EVENTS_PAGE]]
+        missed = found[0][0] - int(after) - 1 if found else 0
+        body = {"epoch": trader.hub.epoch, "seq": trader.hub.seq, "missed": missed, "more": len(found) > len(page)}
+        return _json({**body, "events": page})
 
 
 def _add_console(app: QuartTrio) -> None:
@@ -201,18 +217,15 @@ def _add_socket(app: QuartTrio, trader: Trader) -> None:
                 epoch=wanted.epoch,
                 last_seq=wanted.last_seq,
                 peer=(peer[0], peer[1]) if peer else None,
+                topics=wanted.topics,
+                markets=wanted.markets,
             )
         except HubFull as exc:
             await websocket.close(CLOSE_TRY_LATER, str(exc))
             return None
-        client.topics, client.markets = wanted.topics, wanted.markets
         conversation = Conversation(trader.hub, trader.commands, trader.token)
         await conversation.run(client, first, websocket.send, websocket.receive)
         return None
-
-    @app.errorhandler(404)
-    async def not_found(_: Exception) -> Response:
-        return _problem(404, f"no route {request.path[:100]!r}")
 
 
 class _Wanted(msgspec.Struct):
@@ -238,6 +251,9 @@ class _Wanted(msgspec.Struct):
             return frozenset(query[key].split(",")) if query.get(key) else None
 
         topics = names("topics")
+        unknown = (topics or frozenset()) - set(MESSAGES)
+        if unknown:
+            return f"unknown topics {', '.join(sorted(unknown))[:100]}; known: {', '.join(MESSAGES)}"
         return cls(
             batch_ms=numbers["batch_ms"] or 0,
             epoch=query.get("epoch"),

@@ -22,17 +22,21 @@ from traderv3.config.settings import Settings, load
 
 EXIT_OK: Final = 0
 EXIT_CONFIGURATION: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 _ENVIRONMENT_HELP: Final = f"{', '.join(Environment)}; default: the variable ENVIRONMENT, else paper"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)  # until the command hears signals itself
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    is_run = arguments[:1] == ["run"]
+    if is_run:
+        signal.signal(signal.SIGTERM, _interrupt)  # until the trader hears signals itself
     try:
-        return _main(list(sys.argv[1:] if argv is None else argv))
+        return _main(arguments)
     except KeyboardInterrupt:
-        return EXIT_OK  # asked to stop before anything ran
+        return EXIT_OK if is_run else EXIT_INTERRUPTED  # a trader was asked to stop; another command did not finish
 
 
 def _interrupt(*_: object) -> None:
@@ -153,18 +157,18 @@ def _print_all(word: str, problems: Sequence[Problem]) -> None:
 def _summary(settings: Settings) -> list[str]:
     """The configuration as a person checks it: where to, with which key, and what becomes of an order."""
     own = "its own exchange, started with it"
-    trading = "on" if settings.may_trade else "off: market data only"
+    trading = "allowed" if settings.may_trade else "off"
     if settings.may_trade and settings.environment.policy.orders is Orders.REAL:
-        trading = "ON, WITH REAL MONEY"
+        trading = "ALLOWED, WITH REAL MONEY"
     key = settings.credentials.key_id if settings.credentials else "of the embedded exchange"
     return [
         f"environment  {settings.environment} ({settings.environment.policy.orders.value})",
         f"REST         {settings.api or own}",
         f"WebSocket    {settings.ws or own}",
         f"key id       {key}",
-        f"trading      {trading}",
+        f"trading      {trading}; this version places no orders",
         f"markets      {settings.markets}",
-        f"console      http://{settings.host}:{settings.port}/v3-trader",
+        f"console      {settings.console_url(settings.port)}",
         f"data         {settings.data_dir}",
         "The configuration is sound.",
     ]

@@ -51,6 +51,7 @@ from traderv3.domain.states import State
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
 from traderv3.telemetry import prometheus
+from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
 from traderv3.trading.pilot import Pilot
 
@@ -95,16 +96,16 @@ class Trader:
             rng=rng,
             backoff=Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
         )
+        self.fact_log = FactLog(self.bus)
         self.aggregator = MetricsAggregator(
             self.feed,
-            self.bus,
             wall_us=wall_us,
             lag_s=lambda: self.watchdog.lag_s,
             state=lambda: (self.pilot.machine.state, self.pilot.machine.context, self.pilot.machine.held_s),
             tree=lambda: self.node().children,
             log_lost=log_lost,
         )
-        self.picture = Picture(self._sources())
+        self.picture = Picture(self._sources(tap))
         self.hub = Hub(self.picture, epoch=uuid.uuid4().hex, version=__version__, wall_us=wall_us)
         self.commands = {"restart_actor": Command(self._restart_actor, confirmation=lambda args: str(args.get("name")))}
         self.hub.commands = tuple(self.commands)
@@ -136,7 +137,7 @@ class Trader:
                     name="metrics_aggregator",
                     run=self.aggregator.run,
                     heartbeat_s=beat_s,
-                    mailbox=self.bus.mailbox_of("log_of_facts"),
+                    mailbox=self.bus.mailbox_of("fact_log"),
                 ),
                 ChildSpec(
                     name="broadcaster",
@@ -217,7 +218,7 @@ class Trader:
 
     # -- what others read ----------------------------------------------------------------------------------------------
 
-    def _sources(self) -> Sources:
+    def _sources(self, tap: LogTap) -> Sources:
         machine = self.pilot.machine
         return Sources(
             environment=self.settings.environment.value,
@@ -229,7 +230,7 @@ class Trader:
             numbers=lambda: self.aggregator.numbers,
             tree=self.node,
             subscribers=self.bus.stats,
-            dropped=lambda: self.bus.dropped + self.hub.dropped,
+            dropped=lambda: self.bus.dropped + self.hub.dropped + tap.dropped,
             warnings=self._warnings,
         )
 

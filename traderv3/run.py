@@ -108,8 +108,10 @@ async def _main(
         token=token,
         log_lost=log_lost,
     )
-    url = f"http://{settings.host}:{trader.web_server.port}/v3-trader"
+    url = settings.console_url(trader.web_server.port)
     log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
+    if settings.strategy is not None:
+        log.warning("this version has no strategies; --strategy has no effect", strategy=settings.strategy)
     sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
     sys.stderr.flush()
     escalation: TraderError | None = None

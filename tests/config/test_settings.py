@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from traderv3.config.environment import Environment
@@ -64,7 +64,6 @@ def test_sim_needs_nothing_at_all(read: Load, tmp_path: Path) -> None:
     assert settings.markets == AutoMarkets(15)
     assert settings.data_dir == tmp_path / "data"
     assert settings.database_url.reveal() == f"sqlite:///{tmp_path}/data/sim.db"
-    assert settings.log_path == tmp_path / "data" / "logs" / "sim.jsonl"
     assert settings.may_trade
 
 
@@ -327,6 +326,8 @@ def test_markets_that_cannot_be_read_are_a_problem(read: Load, text: str) -> Non
 
 
 @given(values=st.dictionaries(st.sampled_from(VARIABLES), st.text(max_size=40).filter(lambda text: "\0" not in text)))
+@example(values={"ENVIRONMENT": "", "KALSHI_PRIVATE_KEY_PATH": "~0"})
+@example(values={"ENVIRONMENT": "sim", "V3_DATA_DIR": "~nobody-of-that-name"})
 def test_no_values_whatever_raise_anything_else(values: dict[str, str]) -> None:
     with contextlib.suppress(ConfigurationProblems):
         load(environment=None, overrides={}, process=values, directory=Path("/nonexistent"), check_key=accept_any)

@@ -171,6 +171,15 @@ async def test_alerts_stay_until_they_end() -> None:
     assert [a["id"] for a in frames[1]["data"]["alerts"]] == ["b"]
 
 
+async def test_topics_given_at_the_join_hold_for_what_was_missed_too() -> None:
+    hub = Made().hub()
+    for number in range(3):
+        hub.log("console", line(str(number)))
+    _, first = hub.join(batch_ms=0, epoch="e", last_seq=0, topics=frozenset({"heartbeat"}))
+
+    assert [frame["type"] for frame in decoded(first)] == ["connection"]
+
+
 async def test_a_batch_is_its_messages_under_one_head() -> None:
     hub = Made().hub()
     client, _ = join(hub)

@@ -19,6 +19,7 @@ from traderv3.domain.states import EDGES
 
 pytestmark = pytest.mark.process
 
+UPGRADE = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
 MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -131,6 +132,22 @@ async def test_an_unknown_epoch_or_a_number_from_the_future_brings_a_fresh_snaps
     assert reasons == ["connected", "resume_too_old"]
 
 
+async def test_topics_of_the_query_hold_from_the_first_message(served: Served) -> None:
+    await ready_status(served)
+    async with console(served, "?topics=market") as browser:
+        kinds = [(await browser.receive())["type"] for _ in range(6)]
+
+    assert kinds[:2] == ["connection", "snapshot"]
+    assert set(kinds[2:]) <= {"market", "heartbeat"}
+
+
+async def test_unknown_topics_are_refused_with_those_that_exist(served: Served) -> None:
+    answer = await get(served, "/v3/ws?topics=gossip", Connection="Upgrade", Upgrade="websocket", **UPGRADE)
+
+    assert answer.status_code == 400
+    assert "gossip" in answer.json()["error"]
+
+
 async def test_topics_and_markets_are_honoured(served: Served) -> None:
     ticker = (await ready_status(served))["markets"][0]
     kinds, tickers = set(), set()
@@ -182,14 +199,7 @@ async def test_a_command_needs_its_typed_confirmation(served: Served) -> None:
     "origin", ["null", "https://evil.example", "http://127.0.0.1:1", "http://localhost.evil.example"]
 )
 async def test_a_foreign_origin_is_refused_before_the_socket_opens(served: Served, origin: str) -> None:
-    upgrade = {
-        "Origin": origin,
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
-    answer = await get(served, "/v3/ws", **upgrade)
+    answer = await get(served, "/v3/ws", Origin=origin, Connection="Upgrade", Upgrade="websocket", **UPGRADE)
 
     assert answer.status_code == 403
     assert "Origin" in answer.json()["error"]
@@ -257,6 +267,24 @@ async def test_a_wrong_request_gets_a_sentence(served: Served, path: str, status
     assert answer.json()["error"]
 
 
+async def test_a_wrong_method_gets_a_sentence(served: Served) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        answer = await http.post(served.url + "/v3/status")
+
+    assert answer.status_code == 405
+    assert "POST /v3/status" in answer.json()["error"]
+
+
+async def test_a_commands_result_is_of_the_log_and_every_console_sees_it(served: Served) -> None:
+    async with console(served) as asker, console(served) as other:
+        before = (await other.until("connection"))["seq"]
+        await asker.send("command", id="9", name="fly")
+        mine, theirs = await asker.until("command_result"), await other.until("command_result")
+
+    assert mine["seq"] == theirs["seq"] > before
+    assert mine["data"]["id"] == "9"
+
+
 async def test_prometheus_reads_the_same_numbers(served: Served) -> None:
     await ready_status(served)
     text = (await get(served, "/v3/metrics")).text
@@ -269,7 +297,9 @@ async def test_events_are_the_plain_twin_of_the_socket(served: Served) -> None:
     await ready_status(served)
     body = (await get(served, "/v3/events?after=0")).json()
 
-    assert [event["seq"] for event in body["events"]] == list(range(1, body["seq"] + 1))
+    assert [event["seq"] for event in body["events"]] == list(range(1, len(body["events"]) + 1))
+    assert body["missed"] == 0
+    assert body["more"] is (body["seq"] > len(body["events"]))
     assert {"state_transition", "actor", "console"} <= {event["type"] for event in body["events"]}
 
 

@@ -224,7 +224,7 @@ def test_a_reason_outlives_its_cause_a_little_and_then_health_returns() -> None:
     held = judge.judge([], now_us=HOLD_US)
     over = judge.judge([], now_us=HOLD_US + 1)
 
-    assert held.reasons == (Reason("discovery", "down", 0, Level.DEGRADED),)
+    assert held.reasons == (Reason("discovery", "over now; it was: down", 0, Level.DEGRADED),)
     assert over == Health()
     assert HOLD_US + SECOND_US < HEALTHY_AGAIN_US  # one sample a second
 
@@ -235,7 +235,7 @@ def test_what_flickers_is_one_trouble_since_its_first_moment() -> None:
         judge.judge([cause(message=f"down, {second}")], now_us=second * SECOND_US)
         health = judge.judge([], now_us=(second + 2) * SECOND_US)
 
-        assert health.reasons == (Reason("discovery", f"down, {second}", 0, Level.DEGRADED),)
+        assert health.reasons == (Reason("discovery", f"over now; it was: down, {second}", 0, Level.DEGRADED),)
 
 
 def test_what_comes_back_after_it_was_over_is_a_new_trouble() -> None:

@@ -21,7 +21,8 @@ from traderv3.domain.feed import Feed, Link
 from traderv3.domain.health import Health, Level, Numbers
 from traderv3.domain.states import State
 from traderv3.telemetry import prometheus
-from traderv3.telemetry.metrics_aggregator import LOGGED, MetricsAggregator, log_fact, read_rss_mb
+from traderv3.telemetry.fact_log import BURST, LOGGED, WINDOW_US, FactLog, say
+from traderv3.telemetry.metrics_aggregator import MetricsAggregator, read_rss_mb
 
 Lines = list[MutableMapping[str, Any]]
 
@@ -39,13 +40,13 @@ class World:
     def __init__(self) -> None:
         self.feed = Feed(link=Link.CONNECTED, was_accepted=True)
         self.bus = EventBus()
+        self.fact_log = FactLog(self.bus)
         self.state = (State.READY, "3 of 3 markets live", 100.0)
         self.lag_s = 0.0
         self.log_lost = 0
         self.tree: tuple[NodeReport, ...] = ()
         self.aggregator = MetricsAggregator(
             self.feed,
-            self.bus,
             wall_us=lambda: int(trio.current_time() * 1e6),
             lag_s=lambda: self.lag_s,
             state=lambda: self.state,
@@ -205,11 +206,22 @@ FACTS: list[tuple[Any, str, dict[str, Any]]] = [
 def test_a_fact_of_the_bus_is_one_line_of_the_log(
     fact: Any, level: str, expected: dict[str, Any], logged: Lines
 ) -> None:
-    log_fact(fact)
+    say(fact)
 
     assert len(logged) == 1
     assert logged[0]["log_level"] == level
     assert expected.items() <= logged[0].items()
+
+
+def test_a_flood_of_one_kind_is_cut_and_says_how_much_was_left_out(logged: Lines) -> None:
+    facts = FactLog(EventBus())
+    for number in range(1000):
+        facts.hear(events.FrameProblem("c", "unreadable_frame", "x", number))
+    facts.hear(events.FrameProblem("c", "unknown_type", "y", 1000))
+    facts.hear(events.FrameProblem("c", "unreadable_frame", "z", WINDOW_US))
+
+    assert [line["event"] for line in logged] == ["unreadable_frame"] * BURST + ["unknown_type", "unreadable_frame"]
+    assert logged[-1]["left_out_before"] == 1000 - BURST
 
 
 def test_every_kind_of_fact_that_is_logged_is_tested() -> None:

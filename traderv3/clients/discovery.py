@@ -14,7 +14,7 @@ import trio
 
 from traderv3.clients.rest import RestClient
 from traderv3.clients.selection import Selection
-from traderv3.config.markets import AutoMarkets, MarketSelection, NamedMarkets
+from traderv3.config.markets import MARKETS_MAX, AutoMarkets, MarketSelection, NamedMarkets
 from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
@@ -93,7 +93,7 @@ class MarketDiscovery:
             case AutoMarkets(count):
                 return await self._most_active(count, lifeline)
             case NamedMarkets(tickers):
-                return await self._named(tickers)
+                return await self._named(tickers, lifeline)
 
     async def _most_active(self, count: int, lifeline: Lifeline) -> list[str]:
         found: list[Market] = []
@@ -104,15 +104,16 @@ class MarketDiscovery:
             del found[count:]
         return [market.ticker for market in found]
 
-    async def _named(self, tickers: tuple[str, ...]) -> list[str]:
+    async def _named(self, tickers: tuple[str, ...], lifeline: Lifeline) -> list[str]:
         known = {market.ticker for market in await self._rest.markets_named(tickers)}
+        lifeline.beat()
         chosen: dict[str, None] = {}  # an ordered set
         unknown: list[str] = []
         for ticker in tickers:
             if ticker in known:
                 chosen[ticker] = None
                 continue
-            members = await self._open_markets_of(ticker)
+            members = await self._open_markets_of(ticker, lifeline)
             chosen.update(dict.fromkeys(members))
             if not members:
                 unknown.append(ticker)
@@ -120,12 +121,17 @@ class MarketDiscovery:
             reason = "the venue knows no market, and no event or series with open markets, of that name"
             self._feed.absent.update(dict.fromkeys(unknown, reason))
             self._bus.publish(MarketsDropped(tuple(unknown), reason, self._wall_us()))
-        return list(chosen)
+        if len(chosen) > MARKETS_MAX:
+            log.warning("too many markets, the first are watched", found=len(chosen), watched=MARKETS_MAX)
+        return list(chosen)[:MARKETS_MAX]
 
-    async def _open_markets_of(self, ticker: str) -> list[str]:
+    async def _open_markets_of(self, ticker: str, lifeline: Lifeline) -> list[str]:
         """The open markets of an event or else a series of that name."""
         for kind in ("event_ticker", "series_ticker"):
-            members = [m.ticker async for page in self._rest.markets(status="open", **{kind: ticker}) for m in page]
+            members: list[str] = []
+            async for page in self._rest.markets(status="open", **{kind: ticker}):
+                lifeline.beat()
+                members += [market.ticker for market in page]
             if members:
                 return members
         return []

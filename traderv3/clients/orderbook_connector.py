@@ -85,7 +85,6 @@ class OrderBookConnector:
                 refusals += 1
                 await self._on_key_refused(cause, refusals)
             await trio.sleep(delay_s)
-            self._feed.counters.reconnects += 1
 
     async def _wait_for_selection(self, lifeline: Lifeline) -> tuple[str, ...]:
         while True:
@@ -157,6 +156,7 @@ class OrderBookConnector:
         feed = self._feed
         feed.link, feed.link_reason = Link.CONNECTED, "accepted by the venue"
         feed.connected_us = self._wall_us()
+        feed.counters.reconnects += feed.was_accepted
         feed.was_accepted = True
         self._bus.publish(ConnectionUp(self.name, feed.connected_us))
 

@@ -17,7 +17,7 @@ from traderv3.clients.transport import make_tls_context, name_to_connect
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint, check_host
 from traderv3.domain.errors import ConnectivityError, EnvironmentMismatch, RemoteProtocolError, VenueRefused
-from traderv3.protocol.rest import ExchangeStatus, Market, MarketsPage, error_text
+from traderv3.protocol.rest import ExchangeStatus, Market, MarketsPage, advice, error_text
 from traderv3.protocol.signing import Signer
 from traderv3.protocol.wire import UNDECODABLE
 
@@ -164,7 +164,7 @@ class RestClient:
 def _refusal(route: str, status: int, body: bytes) -> VenueRefused | ConnectivityError:
     """What a status other than 200 means: 429 and 5xx pass, a redirect is never followed, the rest is a refusal."""
     code, sentence = error_text(body)
-    msg = f"GET {route}: HTTP {status}: {sentence}"
+    msg = f"GET {route}: HTTP {status}: {sentence}{advice(sentence)}"
     if status == 429 or status >= 500:
         return ConnectivityError(msg)
     if 300 <= status < 400:

@@ -31,6 +31,7 @@ from traderv3.domain.errors import (
     VenueRefused,
 )
 from traderv3.protocol.frames import FrameReader
+from traderv3.protocol.rest import advice, error_text
 
 READ_BYTES: Final = 64 * 1024
 HEAD_MAX: Final = 64 * 1024
@@ -336,9 +337,10 @@ async def _shake_hands(
             await opened.wait()
             return
     if stream.status not in (None, 101):
-        body = stream.refusal_body[:300].decode("utf-8", "replace").strip()
-        msg = f"{endpoint.authority} refused the WebSocket handshake with HTTP {stream.status}: {body or 'no reason given'}"
-        raise VenueRefused(msg, status=stream.status)
+        code, sentence = error_text(stream.refusal_body)
+        said = f"HTTP {stream.status}: {sentence}{advice(sentence)}"
+        msg = f"{endpoint.authority} refused the WebSocket handshake with {said}"
+        raise VenueRefused(msg, status=stream.status, code=code)
     if stream.status is None and stream.answered.is_set():
         msg = f"{endpoint.authority} ended the connection during the handshake"
         raise ConnectivityError(msg)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from traderv3.clients.doors import find_signer, open_door
 from traderv3.config.settings import Settings
-from traderv3.domain.errors import TraderError, VenueRefused
+from traderv3.domain.errors import EnvironmentMismatch, TraderError, VenueRefused
 
-EXIT_OK, EXIT_UNREACHED, EXIT_REFUSED = 0, 1, 3
+EXIT_OK, EXIT_UNREACHED, EXIT_CONFIGURATION, EXIT_REFUSED = 0, 1, 2, 3
 
 
 async def check_venue(settings: Settings, say: Callable[[str], None], *, wall_us: Callable[[], int]) -> int:
@@ -28,6 +28,9 @@ async def check_venue(settings: Settings, say: Callable[[str], None], *, wall_us
     except VenueRefused as exc:
         say(f"venue        refused: {exc}")
         return EXIT_REFUSED if exc.is_about_the_key else EXIT_UNREACHED
+    except EnvironmentMismatch as exc:
+        say(f"venue        {exc}")
+        return EXIT_CONFIGURATION
     except TraderError as exc:
         say(f"venue        {exc}")
         return EXIT_UNREACHED

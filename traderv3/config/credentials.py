@@ -15,6 +15,7 @@ from traderv3.config.environment import Account, Environment
 from traderv3.config.problems import Findings
 from traderv3.config.secret import Secret
 from traderv3.config.sources import COMMON_FILE, Sources, read_env_file
+from traderv3.config.values import expand
 
 CheckKey = Callable[[str], str | None]
 
@@ -81,7 +82,7 @@ def _find_pem(sources: Sources, directory: Path, findings: Findings) -> tuple[st
     if content is not None and (path is None or content_rank < path_rank):
         return content.replace("\\r", "").replace("\\n", "\n"), CONTENT
     if path is not None:
-        return _read_key_file(directory / Path(path).expanduser(), findings), PATH
+        return _read_key_file(expand(directory, path), findings), PATH
     return None, None
 
 

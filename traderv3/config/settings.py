@@ -19,6 +19,7 @@ from traderv3.config.secret import Secret
 from traderv3.config.sources import Sources, open_sources
 from traderv3.config.values import (
     LOG_LEVEL_DEFAULT,
+    expand,
     is_loopback,
     parse_bind_host,
     parse_connections,
@@ -83,9 +84,10 @@ class Settings:
         password = url.partition("://")[2].partition("@")[0].partition(":")[2] if "@" in url else ""
         return (*key, *token, *((password,) if password else ()))
 
-    @property
-    def log_path(self) -> Path:
-        return self.data_dir / "logs" / f"{self.environment}.jsonl"
+    def console_url(self, port: int) -> str:
+        """Where the console is, on the port that is really listened on."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{port}/v3-trader"
 
 
 def load(
@@ -113,7 +115,7 @@ def load(
 def find_data_dir(environment: str | None, process: Mapping[str, str], directory: Path) -> Path:
     """Where a run with these sources would keep its state; for commands that need nothing else of them."""
     _, sources = open_sources(environment, {}, process, directory, Findings())
-    return directory.absolute() / Path(sources.get("V3_DATA_DIR") or DATA_DIR_DEFAULT).expanduser()
+    return expand(directory.absolute(), sources.get("V3_DATA_DIR") or DATA_DIR_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class _Reader:
         return find_credentials(self.environment, self.sources, self.directory, check_key, self.findings)
 
     def _data_dir(self) -> Path:
-        path = self.directory / Path(self.sources.get("V3_DATA_DIR") or DATA_DIR_DEFAULT).expanduser()
+        path = expand(self.directory, self.sources.get("V3_DATA_DIR") or DATA_DIR_DEFAULT)
         if path.exists() and not path.is_dir():
             self.findings.problem(
                 "V3_DATA_DIR", f"{path} is not a directory", "Name a directory; it is made if missing"

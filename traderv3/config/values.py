@@ -5,6 +5,7 @@ Ports and counts are plain decimal numbers; nothing is guessed and nothing is cl
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Final
 
 from traderv3.config.endpoints import PORT_MAX
@@ -69,6 +70,14 @@ def parse_bind_host(text: str) -> str:
             return host.lower()
     msg = f"{text[:60]!r} is neither an IP address nor a host name"
     raise ValueProblem(msg)
+
+
+def expand(directory: Path, text: str) -> Path:
+    """A path as written, `~` expanded, relative ones below `directory`. A `~name` of nobody stays as it is."""
+    try:
+        return directory / Path(text).expanduser()
+    except RuntimeError:
+        return directory / text
 
 
 def is_loopback(host: str) -> bool:

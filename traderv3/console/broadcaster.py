@@ -36,7 +36,7 @@ class LogTap:
 
     def __init__(self) -> None:
         self._lines: deque[messages.ConsoleLine] = deque(maxlen=TAP_LINES)
-        self.taken = 0
+        self.dropped = 0
 
     def take_line(self, level: str, timestamp: str, component: str, event: str, fields: Mapping[str, object]) -> None:
         """Keep one line of the log from level info; the oldest goes when nobody fetched for long. Safe in any thread."""
@@ -45,6 +45,7 @@ class LogTap:
         context = " ".join(f"{name}={value}" for name, value in fields.items() if name != "exception")
         message = f"{component}: {event}"
         line = messages.ConsoleLine(level=level, timestamp=timestamp, message=message, context=context)  # type: ignore[arg-type]
+        self.dropped += len(self._lines) == TAP_LINES
         self._lines.append(line)
 
     def drain(self) -> list[messages.ConsoleLine]:
@@ -52,7 +53,6 @@ class LogTap:
         lines = []
         while self._lines:
             lines.append(self._lines.popleft())
-        self.taken += len(lines)
         return lines
 
 

@@ -7,7 +7,7 @@ Source: the console protocol (contract), `docs/console-protocol.md`.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -57,9 +57,13 @@ class Client:
     dropped: int = 0
     sending_since: float | None = None  # Trio's clock, while a send is under way
 
+    def wants(self, kind: str) -> bool:
+        """Whether this kind of message was asked for."""
+        return self.topics is None or kind in self.topics
+
     def put(self, kind: str, key: Hashable, encoded: bytes, *, is_urgent: bool = False) -> None:
         """Queue one message; one of the same key is replaced, the newest standing last."""
-        if self.topics is not None and kind not in self.topics:
+        if not self.wants(kind):
             return
         if self.outbox.pop(key, None) is None and len(self.outbox) >= OUTBOX:
             self.dropped += len(self.outbox)
@@ -138,7 +142,14 @@ class Hub:
             client.put("heartbeat", "heartbeat", envelope("heartbeat", self.seq, self._wall_us(), beat))
 
     def join(
-        self, *, batch_ms: int, epoch: str | None, last_seq: int | None, peer: tuple[str, int] | None = None
+        self,
+        *,
+        batch_ms: int,
+        epoch: str | None,
+        last_seq: int | None,
+        peer: tuple[str, int] | None = None,
+        topics: frozenset[str] | None = None,
+        markets: frozenset[str] | None = None,
     ) -> tuple[Client, list[bytes]]:
         """Add a client; return it with its first frames. One step: nothing happens between picture and membership.
 
@@ -149,8 +160,10 @@ class Hub:
             msg = f"{CLIENTS_MAX} consoles are connected already"
             raise HubFull(msg)
         self._clients_made += 1
-        client = Client(client_id=f"c{self._clients_made}", batch_ms=batch_ms, peer=peer)
-        missed = self._since(last_seq) if epoch == self.epoch and last_seq is not None else None
+        client = Client(
+            client_id=f"c{self._clients_made}", batch_ms=batch_ms, peer=peer, topics=topics, markets=markets
+        )
+        missed = self._since(last_seq, client) if epoch == self.epoch and last_seq is not None else None
         first = [self._connection(client, resumed=missed is not None)]
         if missed is None:
             is_late = epoch == self.epoch and last_seq is not None
@@ -158,9 +171,11 @@ class Hub:
         else:
             first += missed
         newest = list(self.transitions)[-REPLAYED:]
-        history = messages.HistoryReplay(transitions=newest, count=len(newest))
-        first.append(self._frame("history_replay", history))
-        first.append(self._frame("trader_status", self.picture.trader_status()))
+        if client.wants("history_replay"):
+            history = messages.HistoryReplay(transitions=newest, count=len(newest))
+            first.append(self._frame("history_replay", history))
+        if client.wants("trader_status"):
+            first.append(self._frame("trader_status", self.picture.trader_status()))
         self.clients.add(client)
         return client, first
 
@@ -187,15 +202,15 @@ class Hub:
         head = b'{"type":"batch","timestamp":"%s","data":{"items":[' % rfc3339(self._wall_us()).encode()
         return head + b",".join(frames) + b"]}}"
 
-    def events_after(self, seq: int) -> Iterable[bytes]:
-        """Logged messages with a number above `seq` that are still kept, oldest first."""
-        return [encoded for number, _, encoded in self._ring if number > seq]
+    def events_after(self, seq: int) -> list[tuple[int, bytes]]:
+        """Logged messages with a number above `seq` that are still kept, oldest first, each with its number."""
+        return [(number, encoded) for number, _, encoded in self._ring if number > seq]
 
-    def _since(self, last_seq: int) -> list[bytes] | None:
+    def _since(self, last_seq: int, client: Client) -> list[bytes] | None:
         oldest = self._ring[0][0] if self._ring else self.seq + 1
         if not oldest - 1 <= last_seq <= self.seq:
             return None
-        return list(self.events_after(last_seq))
+        return [encoded for number, kind, encoded in self._ring if number > last_seq and client.wants(kind)]
 
     def _connection(self, client: Client, *, resumed: bool) -> bytes:
         data = messages.Connection(

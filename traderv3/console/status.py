@@ -142,8 +142,8 @@ class Picture:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
 
-    def metrics(self) -> messages.Metrics:
-        """The numbers of this moment."""
+    def metrics(self, health: Health | None = None) -> messages.Metrics:
+        """The numbers of this moment, with the health judged for the message they are part of."""
         s = self.sources
         feed, counters, numbers = s.feed, s.feed.counters, s.numbers()
         up_us = 0 if feed.connected_us is None else s.wall_us() - feed.connected_us
@@ -156,7 +156,7 @@ class Picture:
             last_message_time=rfc3339_or_none(feed.last_message_us),
             connection_established=rfc3339_or_none(feed.connected_us),
             first_snapshot_received=rfc3339_or_none(feed.first_snapshot_us),
-            health=s.health().level.value,
+            health=(health or s.health()).level.value,
             messages_per_second=numbers.messages_per_second,
             gaps_detected=counters.gaps,
             resyncs=counters.resyncs,
@@ -167,11 +167,12 @@ class Picture:
             rss_mb=numbers.rss_mb,
         )
 
-    def reasons(self) -> list[messages.HealthReason]:
+    @staticmethod
+    def reasons(health: Health) -> list[messages.HealthReason]:
         """Why health is not `healthy`."""
         return [
             messages.HealthReason(component=r.component, since=rfc3339(r.since_us), message=r.message)
-            for r in self.sources.health().reasons
+            for r in health.reasons
         ]
 
     @property
@@ -181,15 +182,15 @@ class Picture:
 
     def trader_status(self) -> messages.TraderStatus:
         """What goes out every second and on change."""
-        s, now = self.sources, self.sources.state()
+        s, now, health = self.sources, self.sources.state(), self.sources.health()
         return messages.TraderStatus(
             state=now.state.value,
             state_since=rfc3339(now.since_us),
             state_context=now.context,
             uptime=self.uptime_s,
-            metrics=self.metrics(),
-            health=s.health().level.value,
-            reasons=self.reasons(),
+            metrics=self.metrics(health),
+            health=health.level.value,
+            reasons=self.reasons(health),
             environment=s.environment,
             timestamp=rfc3339(s.wall_us()),
         )
@@ -204,18 +205,18 @@ class Picture:
 
     def status(self, transitions: Sequence[messages.StateTransition]) -> messages.Status:
         """The whole picture."""
-        s, now, tree = self.sources, self.sources.state(), self.supervision()
+        s, now, tree, health = self.sources, self.sources.state(), self.supervision(), self.sources.health()
         return messages.Status(
             running=now.state is not State.SHUTDOWN,
             uptime=self.uptime_s,
             state=now.state.value,
             state_since=rfc3339(now.since_us),
             state_context=now.context,
-            health=s.health().level.value,
-            reasons=self.reasons(),
+            health=health.level.value,
+            reasons=self.reasons(health),
             environment=s.environment,
             markets=list(s.feed.books),
-            metrics=self.metrics(),
+            metrics=self.metrics(health),
             components={worker.name: worker for worker in workers(tree)},
             supervision=tree,
             subscribers={name: _subscriber(stats) for name, stats in s.subscribers().items()},

@@ -3,6 +3,8 @@
 Source: Kalshi's OpenAPI document 3.34.0. Cursors: an empty string or null ends the pages.
 """
 
+from typing import Final
+
 import msgspec
 
 from traderv3.protocol.wire import UNDECODABLE
@@ -45,6 +47,18 @@ class _ErrorBody(msgspec.Struct):
     message: str = ""
     details: str = ""
     msg: str = ""
+
+
+_ADVICE: Final = {
+    "NOT_FOUND": "this venue does not know the key id (demo and production keys are different)",
+    "INCORRECT_API_KEY_SIGNATURE": "the private key does not belong to the key id",
+    "header timestamp expired": "this machine's clock is off",
+}
+
+
+def advice(sentence: str) -> str:
+    """What to do about a refused key, in brackets, or nothing."""
+    return next((f" ({what})" for word, what in _ADVICE.items() if word in sentence), "")
 
 
 def error_text(body: bytes) -> tuple[str | None, str]:

@@ -17,9 +17,9 @@ Level = tuple[str, str]
 
 BOOK_CHANNEL: Final = "orderbook_delta"
 
-# Error codes that end a subscription: it must be made anew (source: AsyncAPI, error codes).
+# Error codes (source: AsyncAPI).
+TERMINAL_CODES: Final = frozenset({10, 25})  # the subscription is over and must be made anew
 TOO_FAST_CODES: Final = frozenset({18, 27})  # the command timed out at the venue, or came too soon: wait, then again
-TERMINAL_CODES: Final = frozenset({10, 25})
 
 
 class SnapshotBody(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ Never: quiet taken for trouble. A market may say nothing for an hour; an unknown
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from traderv3.core.supervision import NodeReport, Status
@@ -86,12 +86,17 @@ class HealthJudge:
 
     def judge(self, causes: Iterable[Cause], *, now_us: int) -> Health:
         """The health now. Call at least every few seconds. A wall clock set back makes every reason new."""
+        present = set()
         for cause in causes:
             key = (cause.component, cause.kind, cause.level)
             held = self._held.get(key)
             since_us = min(held[0].since_us, now_us) if held else now_us
             self._held[key] = (Reason(cause.component, cause.message, since_us, cause.level), now_us)
+            present.add(key)
         self._held = {key: held for key, held in self._held.items() if 0 <= now_us - held[1] <= HOLD_US}
-        reasons = tuple(reason for reason, _ in self._held.values())
+        reasons = tuple(
+            reason if key in present else replace(reason, message=f"over now; it was: {reason.message}")
+            for key, (reason, _) in self._held.items()
+        )
         level = max((reason.level for reason in reasons), key=_SEVERITY.index, default=Level.HEALTHY)
         return Health(level, reasons)

@@ -75,9 +75,12 @@ test.each(["silent", "down"] as const)("%s, nothing looks live and everything ha
   expect(document.title).toContain(status);
 });
 
-test("degraded health says why, in the header and among the alarms", () => {
+test("degraded health says why in the header, and an alert is told once among the alarms", () => {
   const reasons = [{ component: "connector", since: AT, message: "3 books are stale" }];
   goLive({ health: "degraded", reasons });
+
+  const alert = { id: "a", component: "connector", message: "3 books are stale", since: AT, is_active: true };
+  receive({ type: "alert", seq: 11, timestamp: AT, data: { ...alert, level: "warning" } });
 
   expect(screen.getByTestId("why").textContent).toContain("connector: 3 books are stale");
   expect(screen.getByTestId("alert").textContent).toContain("3 books are stale");

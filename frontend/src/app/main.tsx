@@ -9,6 +9,10 @@ import { App } from "./App";
 import "../styles/index.css";
 
 restoreTheme();
+// The link that the trader prints carries the control token; it must not stay in the address bar or the history.
+if (window.location.hash.startsWith("#token=")) {
+  window.history.replaceState(null, "", window.location.pathname + window.location.search);
+}
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 const store = createStore(onNextFrame);

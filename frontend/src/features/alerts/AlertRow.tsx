@@ -5,7 +5,7 @@ import { LEVEL_GLYPH } from "../../ui/signs";
 
 export interface Trouble {
   readonly id: string;
-  readonly kind: "alert" | "reason" | "warning";
+  readonly kind: "alert" | "warning";
   readonly level: "warning" | "error";
   readonly component: string;
   readonly since: string | null;

@@ -7,12 +7,11 @@ import { Words } from "../../ui/Words";
 import { AlertRow, type Trouble } from "./AlertRow";
 import { troubles } from "./troubles";
 
-/** All that a person should look at now: health reasons, active alerts, warnings about the set-up. */
+/** All that a person should look at now: active alerts (health reasons among them), warnings about the set-up. */
 export function Alerts(): ReactNode {
-  const trader = useConsole((state) => state.model.trader);
   const alerts = useConsole((state) => state.model.alerts);
   const warnings = useConsole((state) => state.model.warnings);
-  const rows: readonly Trouble[] = troubles(trader, alerts, warnings);
+  const rows: readonly Trouble[] = troubles(alerts, warnings);
   return (
     <Panel
       title="Alarms"

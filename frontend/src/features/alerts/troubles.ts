@@ -1,23 +1,9 @@
 import type { Model } from "../../model/model";
 import type { Trouble } from "./AlertRow";
 
-/** One list of three kinds, worst first. */
-export function troubles(
-  trader: Model["trader"],
-  alerts: Model["alerts"],
-  warnings: Model["warnings"],
-): readonly Trouble[] {
+/** One list of two kinds, worst first. The reasons of health come as alerts. */
+export function troubles(alerts: Model["alerts"], warnings: Model["warnings"]): readonly Trouble[] {
   const active = [...alerts.values()].map((alert): Trouble => ({ ...alert, kind: "alert" }));
-  const reasons = (trader?.reasons ?? []).map(
-    ({ component, since, message }): Trouble => ({
-      id: `reason ${component} ${message}`,
-      kind: "reason",
-      level: trader?.health === "unhealthy" ? "error" : "warning",
-      component,
-      since,
-      message,
-    }),
-  );
   const settings = warnings.map(
     (message): Trouble => ({
       id: `warning ${message}`,
@@ -28,7 +14,7 @@ export function troubles(
       message,
     }),
   );
-  return [...active, ...reasons, ...settings].toSorted(
+  return [...active, ...settings].toSorted(
     (a, b) => Number(a.level !== "error") - Number(b.level !== "error"),
   );
 }
