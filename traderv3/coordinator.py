@@ -8,8 +8,8 @@
        `- market    discovery, order-book connector              (one_for_one)
 
 Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
-Facts: every actor -> event_bus -> metrics_aggregator (log), broadcaster (console)
-State: Feed -> state_machine (pilot) -> event_bus
+Facts: every actor -> event_bus -> fact_log, broadcaster (console)
+State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
 """
 
 import random
@@ -46,6 +46,7 @@ from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Status, St
 from traderv3.core.supervisor import Supervisor, supervise
 from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
+from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
 from traderv3.domain.states import State
 from traderv3.exchange.process import Announcement, ExchangeProcess
@@ -95,6 +96,7 @@ class Trader:
             wall_us=wall_us,
             rng=rng,
             backoff=Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
+            record=self._record,
         )
         self.fact_log = FactLog(self.bus)
         self.aggregator = MetricsAggregator(
@@ -111,7 +113,6 @@ class Trader:
         self.hub.commands = tuple(self.commands)
         self.broadcaster = Broadcaster(self.hub, self.bus, tap, cut=self._cut)
         self.web_server = WebServer(create_app(self), listener, self.hub)
-        self.exchange: ExchangeProcess | None = None
         self._door = door
         self._root: Supervisor | None = None
 
@@ -167,8 +168,7 @@ class Trader:
         )
 
     def _exchange_spec(self) -> ChildSpec:
-        self.exchange = ExchangeProcess(self.settings.data_dir, self._on_exchange)
-        return ChildSpec(name="exchange", run=self.exchange.run)
+        return ChildSpec(name="exchange", run=ExchangeProcess(self.settings.data_dir, self._on_exchange).run)
 
     async def _discover(self, lifeline: Lifeline) -> None:
         discovery = MarketDiscovery(
@@ -291,6 +291,9 @@ class Trader:
         log.error("the venue refuses our key; nothing to do but to stop", error=str(refusal))
         self.refusal = refusal
         await self.stop(f"the venue refuses our key: {refusal}")
+
+    def _record(self, event: StateChanged) -> None:
+        self.broadcaster.record(event)
 
     def _restart_actor(self, args: Any) -> str:
         name = str(args.get("name"))

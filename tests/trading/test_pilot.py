@@ -438,3 +438,22 @@ async def test_the_time_of_the_state_is_the_time_of_its_announcement(autojump_cl
         pass
 
     assert flight.pilot.since_us == int(flight.changes[-1][0] * 1e6)
+
+
+async def test_who_reads_the_state_finds_the_transition_that_led_to_it(autojump_clock: MockClock) -> None:
+    recorded: list[State] = []
+    pilot = Pilot(
+        Feed(),
+        EventBus(),  # nobody runs it: what goes over the bus comes later
+        is_served=lambda: False,
+        wall_us=lambda: 0,
+        rng=random.Random(1),
+        backoff=Backoff(),
+        record=lambda event: recorded.append(event.target),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pilot.run, Lifeline())
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    assert recorded == [State.INITIALIZING] == [pilot.machine.state]

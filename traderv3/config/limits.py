@@ -1,4 +1,6 @@
-"""Every bound of the system in one table, with its reason; relations between them are asserted at import.
+"""The bounds that hold between parts, in one table with their reasons; their relations are asserted at import.
+
+A bound of one part alone stands in that part, with its reason.
 
 Units: names in `_s` are seconds.
 """

@@ -1,6 +1,6 @@
 """The actor that keeps the hub fed: transitions and actor changes as they happen, status and markets by the clock.
 
-In:    state changes and actor changes from the bus; log lines from the tap; everything else is read from the picture.
+In:    state changes as they happen; actor changes from the bus; log lines from the tap; the rest is read from the picture.
 Out:   messages into the hub's outboxes. A client that has blocked its socket for `EVICT_S` is cut off.
 Never: a wait for a browser.
 """
@@ -69,7 +69,6 @@ class Broadcaster:
         self._last_tree: object = None
         self._tree_due = 0.0
         self._last_glance: object = None
-        bus.subscribe("console_transitions", (StateChanged,), handles(self._on_transition))
         bus.subscribe("console_actors", (ActorChanged,), handles(self._on_actor))
 
     async def run(self, lifeline: Lifeline) -> None:
@@ -95,7 +94,8 @@ class Broadcaster:
                 lifeline.beat()
             await trio.sleep(TICK_S)
 
-    def _on_transition(self, event: StateChanged) -> None:
+    def record(self, event: StateChanged) -> None:
+        """Take a transition into the log, at once."""
         transition = messages.StateTransition(
             from_state=event.source.value,
             to_state=event.target.value,

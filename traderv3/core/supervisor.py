@@ -33,7 +33,7 @@ from traderv3.core.supervision import (
     Strategy,
     SupervisorSpec,
 )
-from traderv3.domain.errors import RestartStorm
+from traderv3.domain.errors import RestartStorm, TraderError
 
 Report = Callable[[ActorChanged], None]
 Abort = Callable[[str], None]  # end the process now; returns only in tests
@@ -288,7 +288,8 @@ class Supervisor:
                 await self._runner(child)(child.lifeline)
         except* Exception as group:
             error = group.exceptions[0] if len(group.exceptions) == 1 else group
-            log.error("actor failed", actor=child.spec.name, error=describe(error), exc_info=error)
+            trace = None if isinstance(error, TraderError) else error  # an error that we foresaw needs no traceback
+            log.error("actor failed", actor=child.spec.name, error=describe(error), exc_info=trace)
             child.error = child.error or error
         finally:
             if trio.current_effective_deadline() == -math.inf:  # we are cancelled as a whole

@@ -1,6 +1,6 @@
 """Facts that actors tell each other over the event bus: frozen, named by what happened, times in microseconds since the epoch.
 
-`name` is the fact's word on the wire and in the log.
+`name` is the fact's word where facts are told apart by name.
 """
 
 from dataclasses import dataclass

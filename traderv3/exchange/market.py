@@ -6,7 +6,7 @@ The made-up catalogue depends on the seed alone, never on the clock: a market mu
 
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -218,8 +218,3 @@ def recorded(tickers: Iterable[str]) -> list[Market]:
             )
         markets.append(Market(ticker=ticker, event=event, title=ticker.rpartition("-")[2]))
     return markets
-
-
-def events_of(markets: Sequence[Market]) -> dict[str, Event]:
-    """The events of these markets by ticker, in order of first appearance."""
-    return {market.event.ticker: market.event for market in markets}

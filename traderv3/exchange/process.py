@@ -24,6 +24,7 @@ log = structlog.get_logger(component="exchange")
 
 LINE_MAX: Final = 1 << 20
 STOP_S: Final = 1.5
+LAST_WORDS_S: Final = 0.5  # to read what a child said before it ended
 
 
 class Announcement(msgspec.Struct):
@@ -48,6 +49,8 @@ class ExchangeProcess:
         self._arguments = tuple(arguments)
         self._port = port
         self.pid: int | None = None
+        self._last_words = ""
+        self._is_silent = trio.Event()
 
     async def run(self, lifeline: Lifeline) -> None:
         """Start the child, say where it listens, and live as long as it. Raises `ConnectivityError` when it ends."""
@@ -63,17 +66,20 @@ class ExchangeProcess:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self.pid = process.pid
+        self._last_words, self._is_silent = "", trio.Event()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read_announcements, process, lifeline)
-                nursery.start_soon(_relay_log, process)
+                nursery.start_soon(self._relay_log, process)
                 code = await process.wait()
+                with trio.move_on_after(LAST_WORDS_S):
+                    await self._is_silent.wait()
                 nursery.cancel_scope.cancel()
         finally:
             self.pid = None
             with trio.CancelScope(shield=True):
                 await _end(process)
-        msg = f"the exchange process ended with code {code}"
+        msg = f"the exchange process ended with code {code}{f': {self._last_words}' if self._last_words else ''}"
         raise ConnectivityError(msg)
 
     async def _read_announcements(self, process: trio.Process, lifeline: Lifeline) -> None:
@@ -87,18 +93,19 @@ class ExchangeProcess:
             log.info("exchange listens", api_url=announcement.api_url, pid=process.pid)
             lifeline.started()
 
-
-async def _relay_log(process: trio.Process) -> None:
-    """What the child logs (JSON lines on stderr) goes into our log under its own level."""
-    async for line in _lines(process.stderr):
-        try:
-            fields = msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.MsgspecError:
-            log.warning("said on stderr", line=line[:500].decode("utf-8", "replace"))
-            continue
-        say = log.warning if fields.pop("level", "info") in ("warning", "error", "critical") else log.info
-        event = str(fields.pop("event", "said"))
-        say(event, **{name: value for name, value in fields.items() if name not in ("timestamp", "component")})
+    async def _relay_log(self, process: trio.Process) -> None:
+        """What the child logs (JSON lines on stderr) goes into our log under its own level."""
+        async for line in _lines(process.stderr):
+            try:
+                fields = msgspec.json.decode(line, type=dict[str, Any])
+            except msgspec.MsgspecError:
+                self._last_words = line[:500].decode("utf-8", "replace")
+                log.warning("said on stderr", line=self._last_words)
+                continue
+            say = log.warning if fields.pop("level", "info") in ("warning", "error", "critical") else log.info
+            event = str(fields.pop("event", "said"))
+            say(event, **{name: value for name, value in fields.items() if name not in ("timestamp", "component")})
+        self._is_silent.set()
 
 
 async def _lines(stream: trio.abc.ReceiveStream | None) -> AsyncIterator[bytes]:

@@ -84,7 +84,11 @@ def next_move(state: State, facts: Facts) -> Move | None:
 
 
 class Pilot:
-    """Keeps the machine in the state that the facts ask for. The machine outlives a restart of this actor."""
+    """Keeps the machine in the state that the facts ask for. The machine outlives a restart of this actor.
+
+    `record` takes each transition in the same step in which the state changes, so that whoever reads the state finds
+    the transition that led to it; it must not wait or raise. Everybody else hears of it by the bus.
+    """
 
     name = "state_machine"
 
@@ -97,8 +101,10 @@ class Pilot:
         wall_us: Callable[[], int],
         rng: random.Random,
         backoff: Backoff,
+        record: Callable[[StateChanged], None] = lambda _: None,
     ) -> None:
         self._feed = feed
+        self._record = record
         self._is_served = is_served
         self._bus = bus
         self._wall_us = wall_us
@@ -118,6 +124,7 @@ class Pilot:
         elif transition.target in OPERATING:
             self._errors = 0
         event = StateChanged(transition.source, transition.target, transition.context, self.since_us)
+        self._record(event)
         self._bus.publish(event)
 
     async def run(self, lifeline: Lifeline) -> None:
