@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from traderv3.config.environment import Environment
@@ -193,6 +193,7 @@ JSON_LIKE = st.recursive(
 
 
 @given(fields=st.dictionaries(st.text(), JSON_LIKE), event=st.text())
+@example(fields={"exc_info": (None,)}, event="")
 def test_no_fields_whatever_raise_or_cannot_be_written(fields: dict[str, Any], event: str) -> None:
     terminal = io.StringIO()
     log = Log(None, terminal, "info", secrets=["hunter22"])

@@ -189,6 +189,5 @@ def _exception_of(given: object) -> BaseException | None:
     if isinstance(given, BaseException):
         return given
     if isinstance(given, tuple):
-        error = given[1]
-        return error if isinstance(error, BaseException) else None
+        return next((part for part in given if isinstance(part, BaseException)), None)
     return sys.exc_info()[1] if given else None
