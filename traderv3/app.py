@@ -16,9 +16,8 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from traderv3.console.conversation import ALWAYS, Conversation
+from traderv3.console.conversation import CommandRefused, Conversation, read_topics
 from traderv3.console.hub import HubFull
-from traderv3.console.messages import MESSAGES
 from traderv3.console.status import book_levels
 from traderv3.coordinator import Trader
 from traderv3.domain.health import Level
@@ -250,14 +249,14 @@ class _Wanted(msgspec.Struct):
         def names(key: str) -> frozenset[str] | None:
             return frozenset(query[key].split(",")) if query.get(key) else None
 
-        topics = names("topics")
-        unknown = (topics or frozenset()) - set(MESSAGES)
-        if unknown:
-            return f"unknown topics {', '.join(sorted(unknown))[:100]}; known: {', '.join(MESSAGES)}"
+        try:
+            topics = read_topics(names("topics"))
+        except CommandRefused as exc:
+            return str(exc)
         return cls(
             batch_ms=numbers["batch_ms"] or 0,
             epoch=query.get("epoch"),
             last_seq=numbers["last_seq"],
-            topics=topics if topics is None else topics | ALWAYS,
+            topics=topics,
             markets=names("markets"),
         )

@@ -257,7 +257,7 @@ class Trader:
             self.pilot.machine.state,
             self.node(),
             uptime_s=self.picture.uptime_s,
-            dropped=self.bus.dropped + self.hub.dropped,
+            dropped=self.picture.sources.dropped(),
         )
 
     # -- life ----------------------------------------------------------------------------------------------------------

@@ -133,10 +133,8 @@ class BatchStream(trio.abc.Stream):
                 return b""
             try:
                 data = await self._stream.receive_some(READ_BYTES)
-            except (
-                trio.BrokenResourceError
-            ):  # a reset: trio-websocket notes it, but those who wait for batches must know
-                self._end()
+            except trio.BrokenResourceError:
+                self._end()  # a reset: trio-websocket notes it, but those who wait for batches must know
                 raise
             self.last_bytes_at = trio.current_time()
             if not data:

@@ -6,7 +6,7 @@ Never: a wait for this browser in any task but these two.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,6 +63,17 @@ class CommandRequest(msgspec.Struct):
     args: dict[str, Any] = {}
     confirm: str = ""
     token: str = ""
+
+
+def read_topics(names: Collection[str] | None) -> frozenset[str] | None:
+    """The kinds of message to send: those named and what always comes, or None for all. Raises `CommandRefused`."""
+    if names is None:
+        return None
+    unknown = set(names) - set(messages.MESSAGES)
+    if unknown:
+        msg = f"unknown topics {', '.join(sorted(unknown))[:100]}; known: {', '.join(messages.MESSAGES)}"
+        raise CommandRefused(msg)
+    return frozenset(names) | ALWAYS
 
 
 class Conversation:
@@ -126,11 +137,7 @@ class Conversation:
                 self._hub.tell(client, "pong", messages.Pong())
             case "subscribe":
                 wanted = msgspec.convert(request.data, Subscribe)
-                unknown = set(wanted.topics or ()) - set(messages.MESSAGES)
-                if unknown:
-                    msg = f"unknown topics {', '.join(sorted(unknown))}; known: {', '.join(messages.MESSAGES)}"
-                    raise CommandRefused(msg)
-                client.topics = None if wanted.topics is None else frozenset(wanted.topics) | ALWAYS
+                client.topics = read_topics(wanted.topics)
                 client.markets = None if wanted.markets is None else frozenset(wanted.markets)
                 if wanted.max_hz:
                     client.batch_ms = max(client.batch_ms, min(10_000, int(1000 / max(wanted.max_hz, 0.1))))

@@ -48,7 +48,6 @@ class ExchangeProcess:
         self._found = found
         self._arguments = tuple(arguments)
         self._port = port
-        self.pid: int | None = None
         self._last_words = ""
         self._is_silent = trio.Event()
 
@@ -65,7 +64,6 @@ class ExchangeProcess:
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        self.pid = process.pid
         self._last_words, self._is_silent = "", trio.Event()
         try:
             async with trio.open_nursery() as nursery:
@@ -76,7 +74,6 @@ class ExchangeProcess:
                     await self._is_silent.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self.pid = None
             with trio.CancelScope(shield=True):
                 await _end(process)
         msg = f"the exchange process ended with code {code}{f': {self._last_words}' if self._last_words else ''}"
