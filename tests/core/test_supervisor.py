@@ -34,7 +34,7 @@ from traderv3.core.supervision import (
     Status,
     Strategy,
 )
-from traderv3.core.supervisor import describe
+from traderv3.core.supervisor import Supervisor, describe
 from traderv3.domain.errors import RestartStorm
 
 pytestmark = pytest.mark.usefixtures("scheduler_seed")
@@ -114,6 +114,87 @@ async def test_an_early_end_of_one_child_while_a_later_one_starts_is_shown_at_on
     assert before == {"a": Status.BACKOFF, "b": Status.STARTING}
     assert after == {"a": Status.RUNNING, "b": Status.RUNNING}
     assert stage.at("+a") == [0, 6]
+
+
+# -- children that are added later -------------------------------------------------------------------------------------
+
+
+async def test_a_child_added_later_starts_last_and_lives_by_the_same_policy(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    spec = tree(stage.actor("a"))
+
+    async with stage.running(spec) as root:
+        await trio.sleep(1)
+        is_added = root.add("root", stage.actor("b", crashing(2), stay))
+        await trio.sleep(10)
+        node = root.node()
+
+    assert is_added
+    assert stage.at("+b") == [1, 4]
+    assert [child.name for child in node.children] == ["a", "b"]
+    assert find(node, "b").restarts == 1
+    assert stage.log[-2:] == ["-b", "-a"]
+
+
+async def test_a_child_is_added_to_a_supervisor_at_any_depth_once(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    spec = tree(tree(stage.actor("a"), name="room"))
+
+    async with stage.running(spec) as root:
+        await trio.sleep(1)
+        answers = [root.add(where, stage.actor("b")) for where in ("room", "room", "nowhere")]
+        await trio.sleep(1)
+        children = [child.name for child in root.node().children[0].children]
+    too_late = root.add("room", stage.actor("c"))
+
+    assert answers == [True, False, False]
+    assert children == ["a", "b"]
+    assert stage.starts["b"] == 1
+    assert not too_late
+
+
+async def test_a_child_may_add_a_sibling_while_the_others_still_start(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    made: list[Supervisor] = []
+
+    async def adding(lifeline: Lifeline) -> None:
+        made[0].add("root", stage.actor("late"))
+        await stay(lifeline)
+
+    spec = tree(stage.actor("a", slow(1, adding)), stage.actor("b", slow(3)))
+
+    async with stage.running(spec) as root:
+        made.append(root)
+        await trio.sleep(5)
+        statuses = shape(root.node())
+
+    assert stage.starts == {"a": 1, "b": 1, "late": 1}
+    assert statuses == dict.fromkeys(["a", "b", "late"], Status.RUNNING)
+
+
+async def test_a_storm_counts_added_children_and_the_next_start_has_none_of_them(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    spec = tree(tree(stage.actor("a"), name="room", restarts_max=1))
+
+    async with stage.running(spec) as root:
+        root.add("room", stage.actor("b", crashing(1)))
+        await trio.sleep(20)
+        children = [child.name for child in root.node().children[0].children]
+
+    assert stage.starts["b"] == 2
+    assert stage.starts["a"] == 2
+    assert children == ["a"]
+
+
+async def test_a_stop_while_an_added_child_starts_leaves_nothing(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    spec = tree(stage.actor("a"))
+
+    async with stage.running(spec) as root:
+        root.add("root", stage.actor("b", slow(5)))
+        await trio.lowlevel.checkpoint()
+
+    assert stage.alive["b"] == 0
 
 
 # -- stopping ----------------------------------------------------------------------------------------------------------

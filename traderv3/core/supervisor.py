@@ -16,6 +16,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -37,6 +38,8 @@ from traderv3.domain.errors import RestartStorm, TraderError
 
 Report = Callable[[ActorChanged], None]
 Abort = Callable[[str], None]  # end the process now; returns only in tests
+
+CHILDREN_MAX: Final = 256  # of one supervisor, those added later included
 
 log = structlog.get_logger(component="supervisor")
 
@@ -105,8 +108,9 @@ class Supervisor:
         self._children = [_Child(child, wall_us()) for child in spec.children]
         self._restarted_at: deque[tuple[float, str]] = deque(maxlen=spec.restarts_max + 1)
         self._restarting: list[_GroupRestart] = []
-        self._tell_exit, self._exits = trio.open_memory_channel[_Child](len(spec.children))
+        self._tell_exit, self._exits = trio.open_memory_channel[_Child](CHILDREN_MAX)  # each is told once at most
         self._nursery: trio.Nursery
+        self._is_open = False  # to further children
         self._status = Status.STARTING
         self._since_us = wall_us()
 
@@ -114,9 +118,11 @@ class Supervisor:
         """Start all children, keep them running until `lifeline.stopping`, stop them. Raises `StartFailed`, `RestartStorm`."""
         end: StartFailed | RestartStorm | None = None
         async with trio.open_nursery() as self._nursery:
+            self._is_open = True
             try:
                 end = await self._govern(lifeline)
             finally:
+                self._is_open = False
                 with trio.CancelScope(shield=True):  # bounded: every stop is
                     await self._cancel_restarts(self._children)
                     await self._stop(self._children)
@@ -124,6 +130,24 @@ class Supervisor:
                 self._nursery.cancel_scope.cancel()
         if end is not None:
             raise end
+
+    def add(self, supervisor: str, spec: ChildSpec | SupervisorSpec) -> bool:
+        """Start a further child, last in order, under the supervisor of that name, which may be this one or one below.
+
+        It lives by that supervisor's policy until that supervisor ends, whose next start has its own children alone.
+        False if no such supervisor runs or it has a child of that name.
+        """
+        if self.spec.name != supervisor:
+            return any(child.supervisor.add(supervisor, spec) for child in self._children if child.supervisor)
+        if not self._is_open or any(child.spec.name == spec.name for child in self._children):
+            return False
+        assert len(self._children) < CHILDREN_MAX
+        child = _Child(spec, self._wall_us())
+        self._children.append(child)
+        restart = _GroupRestart([child])
+        self._restarting.append(restart)
+        self._nursery.start_soon(self._start_group, restart)
+        return True
 
     def kill(self, name: str) -> bool:
         """End the named worker, anywhere below, as if it had crashed; False if none of that name runs."""
@@ -168,7 +192,7 @@ class Supervisor:
     async def _govern(self, lifeline: Lifeline) -> StartFailed | RestartStorm | None:
         with trio.CancelScope() as governing:
             self._nursery.start_soon(_cancel_when, lifeline.stopping, governing)
-            for child in self._children:
+            for child in tuple(self._children):  # one that is added meanwhile starts by itself
                 try:
                     await self._start(child)
                 except StartFailed as failure:
@@ -208,7 +232,7 @@ class Supervisor:
             member.is_stopping = True
         restart = _GroupRestart(group)
         self._restarting.append(restart)
-        self._nursery.start_soon(self._restart, restart, child)
+        self._nursery.start_soon(self._start_group, restart, child)
         return None
 
     def _bound_to(self, child: _Child) -> Sequence[_Child]:
@@ -219,18 +243,23 @@ class Supervisor:
             case Strategy.REST_FOR_ONE:
                 return self._children[self._children.index(child) :]
             case Strategy.ONE_FOR_ALL:
-                return self._children
+                return list(self._children)
 
-    async def _restart(self, restart: _GroupRestart, cause: _Child) -> None:
-        """Stop what still runs of the group, wait out the backoff, start it in order. A failed start is told as an exit."""
+    async def _start_group(self, restart: _GroupRestart, after: _Child | None = None) -> None:
+        """Start a group in order. After a child's failure: stop what still runs of it and wait out the backoff before.
+
+        A failed start is told as an exit.
+        """
         try:
             with restart.scope:
-                await self._stop(restart.group, is_for_good=False)
-                await trio.sleep(self.spec.backoff.delay_s(cause.streak, self._rng))
+                if after is not None:
+                    await self._stop(restart.group, is_for_good=False)
+                    await trio.sleep(self.spec.backoff.delay_s(after.streak, self._rng))
                 for child in restart.group:
-                    if child.spec.restart is Restart.TEMPORARY:
-                        continue
-                    child.restarts += 1
+                    if after is not None:
+                        if child.spec.restart is Restart.TEMPORARY:
+                            continue
+                        child.restarts += 1
                     try:
                         await self._start(child)
                     except StartFailed as failure:
