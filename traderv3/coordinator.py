@@ -5,9 +5,12 @@
     |- observation  metrics aggregator, broadcaster, web server
     |- exchange     the embedded one as a child process          (`sim` without URLs only)
     `- venue        (rest_for_one: what trades on books goes down with them)
-       `- market    discovery, order-book connector              (one_for_one)
+       `- market    discovery, exchange hours, order-book connectors (as many as the selection has shares),
+                    lifecycle connector, cross-check             (one_for_one)
 
 Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
+       lifecycle_connector -> discovery -> Selection -> orderbook_connector
+       REST -> discovery, exchange_hours, cross_check -> Feed
 Facts: every actor -> event_bus -> fact_log, broadcaster (console)
 State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
 """
@@ -19,14 +22,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 import trio
 
 from traderv3 import __version__
+from traderv3.clients.channel_connector import ChannelConnector
+from traderv3.clients.cross_check import CrossCheck
 from traderv3.clients.discovery import MarketDiscovery
 from traderv3.clients.door import Door
 from traderv3.clients.doors import embedded_signer, open_door
-from traderv3.clients.orderbook_connector import OrderBookConnector
+from traderv3.clients.exchange_hours import ExchangeHours
+from traderv3.clients.orderbook_connector import OrderBookConnector, connector_name
 from traderv3.clients.selection import Selection
 from traderv3.config.endpoints import parse_endpoint
 from traderv3.config.environment import Environment
@@ -38,6 +45,7 @@ from traderv3.console.conversation import Command, CommandRefused
 from traderv3.console.hub import Hub
 from traderv3.console.status import Picture, Sources, StateNow
 from traderv3.console.web_server import WebServer
+from traderv3.core.breaker import BreakerState
 from traderv3.core.clock import WallClock
 from traderv3.core.event_bus import BusLimits, EventBus
 from traderv3.core.lifeline import Lifeline
@@ -48,6 +56,7 @@ from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
+from traderv3.domain.market_facts import MarketFact, MarketLifecycle
 from traderv3.domain.states import State
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
@@ -86,7 +95,11 @@ class Trader:
         self.stopping = trio.Event()
         self.refusal: VenueRefused | None = None  # why we stopped by ourselves
         self.feed = Feed()
-        self.selection = Selection()
+        self.selection = Selection(
+            connections=settings.connections,
+            per_connection=LIMITS.markets_per_connection,
+            on_grow=self._open_connections,
+        )
         self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s))
         self.watchdog = LoopWatchdog(stall_s=LIMITS.stall_s)
         self.pilot = Pilot(
@@ -106,6 +119,7 @@ class Trader:
             state=lambda: (self.pilot.machine.state, self.pilot.machine.context, self.pilot.machine.held_s),
             tree=lambda: self.node().children,
             log_lost=log_lost,
+            rest_trouble=self._rest_trouble,
         )
         self.picture = Picture(self._sources(tap))
         self.hub = Hub(self.picture, epoch=uuid.uuid4().hex, version=__version__, wall_us=wall_us)
@@ -114,6 +128,8 @@ class Trader:
         self.broadcaster = Broadcaster(self.hub, self.bus, tap, cut=self._cut)
         self.web_server = WebServer(create_app(self), listener, self.hub)
         self._door = door
+        self._discovery: MarketDiscovery | None = None
+        self._cross_check: CrossCheck | None = None
         self._root: Supervisor | None = None
 
     # -- the tree ------------------------------------------------------------------------------------------------------
@@ -154,7 +170,10 @@ class Trader:
             strategy=Strategy.ONE_FOR_ONE,
             children=(
                 ChildSpec(name="discovery", run=self._discover, heartbeat_s=2 * beat_s),
-                ChildSpec(name="orderbook_connector", run=self._connect, heartbeat_s=2 * beat_s),
+                ChildSpec(name="exchange_hours", run=self._watch_hours, heartbeat_s=4 * beat_s),
+                self._connector_spec(0),
+                ChildSpec(name="lifecycle_connector", run=self._hear_lifecycle, heartbeat_s=2 * beat_s),
+                ChildSpec(name="cross_check", run=self._check_books, heartbeat_s=8 * beat_s),
             ),
         )
         venue = SupervisorSpec(name="venue", strategy=Strategy.REST_FOR_ONE, children=(market,))
@@ -170,8 +189,34 @@ class Trader:
     def _exchange_spec(self) -> ChildSpec:
         return ChildSpec(name="exchange", run=ExchangeProcess(self.settings.data_dir, self._on_exchange).run)
 
+    def _connector_spec(self, index: int) -> ChildSpec:
+        """One market-data connection; the first is there from the start, the others come with the markets."""
+
+        async def run(lifeline: Lifeline) -> None:
+            connector = OrderBookConnector(
+                self.door,
+                self.selection,
+                self.feed,
+                self.bus,
+                index=index,
+                wall_us=self.wall_us,
+                rng=self.rng,
+                give_up=self._give_up,
+                backoff=self._reconnect_backoff,
+                limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
+            )
+            await connector.run(lifeline)
+
+        return ChildSpec(name=connector_name(index), run=run, heartbeat_s=2 * LIMITS.heartbeat_s)
+
+    def _open_connections(self, count: int) -> None:
+        """Have so many connectors; those that are there already stay as they are."""
+        for index in range(1, count):
+            if self._root is not None:
+                self._root.add("market", self._connector_spec(index))
+
     async def _discover(self, lifeline: Lifeline) -> None:
-        discovery = MarketDiscovery(
+        self._discovery = MarketDiscovery(
             self.door.rest,
             self.settings.markets,
             self.selection,
@@ -181,21 +226,47 @@ class Trader:
             rng=self.rng,
             backoff=self._reconnect_backoff,
         )
-        await discovery.run(lifeline)
+        await self._discovery.run(lifeline)
 
-    async def _connect(self, lifeline: Lifeline) -> None:
-        connector = OrderBookConnector(
+    async def _watch_hours(self, lifeline: Lifeline) -> None:
+        await ExchangeHours(self.door.rest, self.feed, wall_us=self.wall_us).run(lifeline)
+
+    async def _hear_lifecycle(self, lifeline: Lifeline) -> None:
+        connector = ChannelConnector(
+            "lifecycle_connector",
+            {"market_lifecycle_v2": None},
             self.door,
-            self.selection,
             self.feed,
+            self.bus,
+            deliver=self._on_channel_fact,
+            missed=self._on_lifecycle_missed,
+            wall_us=self.wall_us,
+            rng=self.rng,
+            backoff=self._reconnect_backoff,
+        )
+        await connector.run(lifeline)
+
+    def _on_channel_fact(self, fact: MarketFact) -> None:
+        if isinstance(fact, MarketLifecycle) and self._discovery is not None:
+            self._discovery.heed(fact)
+
+    def _on_lifecycle_missed(self) -> None:
+        if self._discovery is not None:
+            self._discovery.look_soon()
+
+    async def _check_books(self, lifeline: Lifeline) -> None:
+        books, lines = self.feed.books, self.feed.lines
+        self._cross_check = CrossCheck(
+            self.door.rest,
+            lambda: {
+                name: [books[ticker] for ticker in line.tickers if ticker in books] for name, line in lines.items()
+            },
+            self.feed.suspect,
             self.bus,
             wall_us=self.wall_us,
             rng=self.rng,
-            give_up=self._give_up,
-            backoff=self._reconnect_backoff,
-            limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
         )
-        await connector.run(lifeline)
+        await self._cross_check.run(lifeline)
 
     # -- the venue's door ----------------------------------------------------------------------------------------------
 
@@ -231,6 +302,8 @@ class Trader:
             tree=self.node,
             subscribers=self.bus.stats,
             dropped=lambda: self.bus.dropped + self.hub.dropped + tap.dropped,
+            rest=self._rest_report,
+            cross_check=self._cross_check_report,
             warnings=self._warnings,
         )
 
@@ -239,6 +312,20 @@ class Trader:
         if self._root is None:
             return NodeReport("root", Strategy.ONE_FOR_ONE, Status.STARTING, self.wall_us(), 0, None, None, ())
         return self._root.node()
+
+    def _rest_trouble(self) -> str | None:
+        stats = self._door.rest.stats() if self._door is not None else None
+        return (stats.last_error or "no answer") if stats and stats.breaker is not BreakerState.CLOSED else None
+
+    def _rest_report(self) -> messages.RestReport | None:
+        if self._door is None:
+            return None
+        return msgspec.convert(self._door.rest.stats(), messages.RestReport, from_attributes=True)
+
+    def _cross_check_report(self) -> messages.CrossCheckReport | None:
+        if self._cross_check is None:
+            return None
+        return msgspec.convert(self._cross_check.stats(), messages.CrossCheckReport, from_attributes=True)
 
     def _warnings(self) -> list[str]:
         said = [f"{problem.variable}: {problem.what}. {problem.how}" for problem in self.settings.warnings]

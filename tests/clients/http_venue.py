@@ -1,6 +1,7 @@
 """A REST venue on a real loopback socket: each answer is bytes that a test wrote."""
 
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from traderv3.clients.transport import TransportLimits
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint, parse_endpoint
 from traderv3.config.environment import Environment
+from traderv3.protocol.rest import Market, read_market
 from traderv3.protocol.signing import Signer
 
 SIGNER: Final = Signer("key-id", ed25519.Ed25519PrivateKey.generate())
@@ -49,6 +51,9 @@ class HttpVenue:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
 
+    async def meet(self, stream: trio.SocketStream) -> None:
+        await self.serve(stream)  # looked up for each connection: a test may put its own there
+
     async def serve(self, stream: trio.SocketStream) -> None:
         async with stream:
             head = b""
@@ -79,7 +84,7 @@ def wall_us() -> int:
 
 
 def rest_client(endpoint: Endpoint) -> RestClient:
-    return RestClient(endpoint, SIGNER, VenueClock(wall_us))
+    return RestClient(endpoint, SIGNER, VenueClock(wall_us), rng=random.Random(1))
 
 
 def door_to(port: int, *, limits: TransportLimits | None = None) -> Door:
@@ -93,7 +98,7 @@ async def http_venue(respond: Callable[[Asked], bytes | None] | bytes | None) ->
     """A venue that answers until the block ends."""
     venue = HttpVenue(respond if callable(respond) else lambda _: respond)
     async with trio.open_nursery() as nursery:
-        serve = partial(trio.serve_tcp, venue.serve, 0, host="127.0.0.1")
+        serve = partial(trio.serve_tcp, venue.meet, 0, host="127.0.0.1")
         listeners: list[trio.SocketListener] = await nursery.start(serve)
         venue.port = listeners[0].socket.getsockname()[1]
         yield venue
@@ -114,8 +119,38 @@ async def asking(
                 await client.aclose()
 
 
-def market(ticker: str, **more: Any) -> dict[str, Any]:
-    return {"ticker": ticker, "event_ticker": "E", "status": "active", **more}
+def market(
+    ticker: str, event: str = "E", *, status: str = "active", volume: str = "0.00", interest: str = "0.00", **more: Any
+) -> dict[str, Any]:
+    """A market as the venue prints it."""
+    return {
+        "ticker": ticker,
+        "event_ticker": event,
+        "market_type": "binary",
+        "yes_sub_title": f"Outcome {ticker}",
+        "status": status,
+        "result": "",
+        "open_time": "2026-11-01T15:00:00Z",
+        "close_time": "2026-12-31T15:00:00Z",
+        "expected_expiration_time": "2026-12-31T18:00:00Z",
+        "latest_expiration_time": "2027-01-07T15:00:00Z",
+        "settlement_timer_seconds": 60,
+        "can_close_early": False,
+        "price_level_structure": "linear_cent",
+        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
+        "last_price_dollars": "0.4700",
+        "volume_fp": volume,
+        "volume_24h_fp": volume,
+        "open_interest_fp": interest,
+        "notional_value_dollars": "1.0000",
+        "exchange_index": 0,
+        **more,
+    }
+
+
+def read(printed: dict[str, Any]) -> Market:
+    """The fact of a market as printed by `market`."""
+    return read_market(json.dumps({"market": printed}).encode())
 
 
 def page(*markets: dict[str, Any], cursor: str | None = "") -> bytes:

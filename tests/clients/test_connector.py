@@ -191,17 +191,22 @@ async def test_a_venue_that_answers_no_command_is_left_and_tried_again(autojump_
     assert min(rig.door.waits[:3]) > LIMITS.answer_s
 
 
-async def test_the_end_of_the_subscription_is_a_reason_to_connect_again(autojump_clock: MockClock) -> None:
+async def test_the_end_of_the_subscription_is_made_good_on_the_same_connection(autojump_clock: MockClock) -> None:
     rig = Rig("A")
     async with rig.running():
-        rig.line.deliver(error(25, sid=1, seq=2))
+        line = rig.line
+        line.is_answering = False
+        line.deliver(error(25, sid=1, seq=2))
         await wait_all_tasks_blocked()
         when_ended = states(rig)
+        line.is_answering = True
+        line.flush()
         await trio.sleep(1)
 
         assert rig.feed.live == 1
     assert when_ended == {BookState.STALE}
-    assert len(rig.door.attempts) == 2
+    assert [command["cmd"] for command in rig.venue.commands] == ["subscribe", "subscribe"]
+    assert len(rig.door.attempts) == 1
     assert len(rig.bus.of(FrameProblem)) == 1
 
 

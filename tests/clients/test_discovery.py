@@ -1,4 +1,4 @@
-"""Discovery on a virtual clock: which markets are chosen, what is said of the others, and the exchange's own status."""
+"""Discovery on a virtual clock: which markets are chosen, what is said of the others, and how they come and go."""
 
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.clients.scripted_door import BACKOFF, RecordingBus, wall_us
-from traderv3.clients.discovery import STATUS_PERIOD_S, MarketDiscovery
+from traderv3.clients.discovery import CACHE_S, CLOSED_KEPT_MAX, LOOK_GAP_S, LOOK_S, REFILL_S, MarketDiscovery
 from traderv3.clients.selection import Selection
 from traderv3.config.limits import LIMITS
 from traderv3.config.markets import MarketSelection, parse_markets
@@ -18,7 +18,9 @@ from traderv3.core.lifeline import Lifeline
 from traderv3.domain.errors import ConnectivityError, TraderError
 from traderv3.domain.events import MarketsDropped
 from traderv3.domain.feed import Feed
-from traderv3.protocol.rest import ExchangeStatus, Market
+from traderv3.domain.market_facts import MarketLifecycle
+from traderv3.domain.units import parse_qty
+from traderv3.protocol.rest import ListedMarket
 
 if TYPE_CHECKING:
     from traderv3.clients.rest import RestClient
@@ -29,23 +31,22 @@ DOWN = ConnectivityError("venue down")
 class ScriptedRest:
     """A venue's markets; `error` is raised while it is set; each page takes `page_s`."""
 
-    def __init__(self, *markets: Market, series: dict[str, str] | None = None) -> None:
+    def __init__(self, *markets: ListedMarket, series: dict[str, str] | None = None) -> None:
         self.known = list(markets)
         self.series = series or {}  # event to series
         self.error: TraderError | None = None
         self.page_s = 0.0
         self.page_size = 1000
-        self.status = ExchangeStatus(exchange_active=True, trading_active=True)
         self.filters: list[dict[str, str]] = []
 
-    def _matches(self, market: Market, filters: dict[str, str]) -> bool:
+    def _matches(self, market: ListedMarket, filters: dict[str, str]) -> bool:
         return (
             (filters.get("status") != "open" or market.status == "active")
             and filters.get("event_ticker", market.event_ticker) == market.event_ticker
             and filters.get("series_ticker") in (None, self.series.get(market.event_ticker))
         )
 
-    async def markets(self, **filters: str) -> AsyncIterator[list[Market]]:
+    async def markets(self, **filters: str) -> AsyncIterator[list[ListedMarket]]:
         self.filters.append(filters)
         found = [market for market in self.known if self._matches(market, filters)]
         for at in range(0, max(1, len(found)), self.page_size):
@@ -54,17 +55,11 @@ class ScriptedRest:
                 raise self.error
             yield found[at : at + self.page_size]
 
-    async def markets_named(self, tickers: Iterable[str]) -> list[Market]:
+    async def markets_named(self, tickers: Iterable[str]) -> list[ListedMarket]:
         await trio.lowlevel.checkpoint()
         if self.error is not None:
             raise self.error
         return [market for market in self.known if market.ticker in set(tickers)]
-
-    async def exchange_status(self) -> ExchangeStatus:
-        await trio.lowlevel.checkpoint()
-        if self.error is not None:
-            raise self.error
-        return self.status
 
 
 class Rig:
@@ -111,8 +106,16 @@ class Rig:
         raise AssertionError
 
 
-def market(ticker: str, event: str = "", status: str = "active", volume: str = "0", interest: str = "0") -> Market:
-    return Market(ticker, event, status, volume, interest)
+def market(
+    ticker: str,
+    event: str = "",
+    status: str = "active",
+    volume: str = "0",
+    interest: str = "0",
+    *,
+    close_us: int | None = None,
+) -> ListedMarket:
+    return ListedMarket(ticker, event, status, close_us, parse_qty(volume), parse_qty(interest))
 
 
 VENUE = [
@@ -120,7 +123,7 @@ VENUE = [
     market("E1-B", "E1", volume="70.00", interest="1.00"),
     market("E1-OLD", "E1", status="finalized", volume="999.00"),
     market("E2-A", "E2", volume="70.00", interest="2.00"),
-    market("E2-B", "E2", volume="not a number"),
+    market("E2-B", "E2"),
 ]
 SERIES = {"E1": "S", "E2": "S"}
 
@@ -130,7 +133,7 @@ SERIES = {"E1": "S", "E2": "S"}
     [
         ("E1-A", ("E1-A",)),
         ("E2-B,E1-A", ("E2-B", "E1-A")),
-        ("E1-OLD", ("E1-OLD",)),  # a named market is taken whatever its status
+        ("E1-OLD,E2-B", ("E2-B",)),  # what is over is not watched
         ("E1", ("E1-A", "E1-B")),
         ("S", ("E1-A", "E1-B", "E2-A", "E2-B")),
         ("E1-B,E1,S", ("E1-B", "E1-A", "E2-A", "E2-B")),
@@ -205,28 +208,166 @@ async def test_a_search_through_many_slow_pages_shows_signs_of_life(autojump_clo
     assert rig.longest_without_beat_s < LIMITS.heartbeat_s
 
 
-async def test_the_exchanges_status_is_followed(autojump_clock: MockClock) -> None:
-    rest = ScriptedRest(*VENUE)
-    rig = Rig(rest, "E1-A")
-    seen: list[tuple[bool | None, bool | None]] = []
-    async with rig.running():
-        seen.append((rig.feed.exchange_active, rig.feed.trading_active))
-        rest.status = ExchangeStatus(exchange_active=True, trading_active=False)
-        await trio.sleep(STATUS_PERIOD_S + 1)
-        seen.append((rig.feed.exchange_active, rig.feed.trading_active))
-        rest.error = DOWN
-        await trio.sleep(STATUS_PERIOD_S + 1)
-        seen.append((rig.feed.exchange_active, rig.feed.trading_active))
-
-    assert seen == [(True, True), (True, False), (None, None)]
-
-
 async def test_a_restarted_discovery_keeps_the_choice(autojump_clock: MockClock) -> None:
     rig = Rig(ScriptedRest(*VENUE), "auto:1")
     first = await rig.chosen()
     searches = len(rig.rest.filters)
     async with rig.running():
-        await trio.sleep(60)
+        await trio.sleep(LOOK_S)
 
     assert await rig.selection.wait() == first
     assert len(rig.rest.filters) == searches
+
+
+# -- coming and going ------------------------------------------------------------------------------------------------
+
+
+def fact(ticker: str, event_type: str, *, close_us: int | None = None) -> MarketLifecycle:
+    return MarketLifecycle(ticker=ticker, event_type=event_type, is_combo=False, close_us=close_us, received_us=0)
+
+
+async def test_a_market_that_is_decided_leaves_at_once_and_its_book_stays(autojump_clock: MockClock) -> None:
+    rig = Rig(ScriptedRest(*VENUE), "E1-A,E1-B")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        rig.feed.books["E1-A"].replace([(4500, 100)], [])
+        rig.discovery.heed(fact("E1-A", "determined"))
+
+        assert rig.selection.tickers == ["E1-B"]
+        assert rig.feed.closed == {"E1-A": "the market is determined"}
+        assert rig.feed.statuses["E1-A"] == "determined"
+        assert rig.feed.books["E1-A"].levels(is_yes=True) == [(4500, 100)]
+
+
+async def test_a_halted_market_stays_and_its_status_is_known(autojump_clock: MockClock) -> None:
+    rig = Rig(ScriptedRest(*VENUE), "E1-A")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        rig.discovery.heed(fact("E1-A", "deactivated"))
+        halted = rig.feed.statuses["E1-A"]
+        rig.discovery.heed(fact("E1-A", "activated"))
+
+        assert rig.selection.tickers == ["E1-A"]
+        assert rig.feed.statuses["E1-A"] == "active"
+    assert halted == "inactive"
+
+
+async def test_a_market_that_opens_again_returns(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(*VENUE)
+    rig = Rig(rest, "E1-A,E1-B")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        rest.known[0] = market("E1-A", "E1", status="closed")
+        rig.discovery.look_soon()
+        await trio.sleep(2 * LOOK_GAP_S)
+        when_closed = (rig.selection.tickers, dict(rig.feed.closed))
+        rest.known[0] = market("E1-A", "E1")
+        rig.discovery.heed(fact("E1-A", "close_date_updated", close_us=wall_us() + 3_600_000_000))
+        await trio.sleep(2 * LOOK_GAP_S)
+
+        assert set(rig.selection.tickers) == {"E1-A", "E1-B"}
+        assert rig.feed.closed == {}
+    assert when_closed == (["E1-B"], {"E1-A": "the market is closed"})
+
+
+async def test_a_close_by_the_clock_is_found_even_behind_a_cached_answer(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(market("A", close_us=wall_us() + 600_000_000), market("B"))
+    rig = Rig(rest, "A,B")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        await trio.sleep(600)
+        still_open = rig.selection.tickers
+        await trio.sleep(CACHE_S - LOOK_GAP_S)
+        rest.known[0] = market("A", status="closed")
+        await trio.sleep(CACHE_S + 2 * LOOK_GAP_S)
+
+        assert rig.selection.tickers == ["B"]
+    assert still_open == ["A", "B"]
+
+
+async def test_a_new_market_of_a_group_and_an_unknown_one_come_in_when_they_exist(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(*VENUE)
+    rig = Rig(rest, "E1,LATER")
+    async with rig.running():
+        before = rig.selection.tickers
+        rest.known.append(market("E1-NEW", "E1"))
+        rig.discovery.heed(fact("E1-NEW", "created"))
+        await trio.sleep(2 * LOOK_GAP_S)
+        soon = rig.selection.tickers
+        rest.known.append(market("LATER"))
+        await trio.sleep(LOOK_S + 2 * LOOK_GAP_S)
+
+        assert set(rig.selection.tickers) == {"E1-A", "E1-B", "E1-NEW", "LATER"}
+        assert rig.feed.absent == {}
+    assert (before, set(soon)) == (["E1-A", "E1-B"], {"E1-A", "E1-B", "E1-NEW"})
+    assert len(rig.bus.of(MarketsDropped)) == 1  # said once, however often it is looked for
+
+
+async def test_auto_fills_up_after_a_close_and_looks_no_more_often_than_that(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(market("A", volume="9"), market("B", volume="8"), market("C", volume="7"))
+    rig = Rig(rest, "auto:2")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        rest.known[0] = market("A", status="finalized")
+        rig.discovery.heed(fact("A", "settled"))
+        rig.discovery.look_soon()
+        await trio.sleep(2 * LOOK_GAP_S)
+        filled = rig.selection.tickers
+        rig.discovery.heed(fact("B", "settled"))
+        rest.known[1] = market("B", status="finalized")
+        searches = len(rest.filters)
+        await trio.sleep(REFILL_S)
+
+        assert rig.selection.tickers == ["C"]
+    assert filled == ["B", "C"]
+    assert len(rest.filters) - searches <= 2
+
+
+async def test_auto_keeps_a_bounded_number_of_last_books(autojump_clock: MockClock) -> None:
+    many = [market(f"M{n:03}", volume=f"{999 - n}") for n in range(CLOSED_KEPT_MAX + 50)]
+    rest = ScriptedRest(*many, market("LAST"))
+    rig = Rig(rest, f"auto:{len(many)}")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        for one in many:
+            rig.discovery.heed(fact(one.ticker, "settled"))
+        rest.known[:-1] = [market(one.ticker, status="finalized") for one in many]
+        await trio.sleep(LOOK_S + 2 * LOOK_GAP_S)
+
+        assert len(rig.feed.closed) == CLOSED_KEPT_MAX
+        assert len(rig.feed.books) == CLOSED_KEPT_MAX
+        assert rig.selection.tickers == ["LAST"]
+
+
+async def test_every_market_over_is_a_problem_that_says_so(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(market("A"))
+    rig = Rig(rest, "A")
+    async with rig.running():
+        rig.feed.watch(rig.selection.tickers)
+        rest.known[0] = market("A", status="closed")
+        await trio.sleep(LOOK_S + 2 * LOOK_GAP_S)
+
+        assert rig.feed.problem == "every market of A is over: A"
+
+
+async def test_a_venue_that_is_away_changes_nothing(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(*VENUE)
+    rig = Rig(rest, "E1-A")
+    async with rig.running():
+        rest.error = DOWN
+        await trio.sleep(10 * LOOK_S)
+
+        assert rig.selection.tickers == ["E1-A"]
+        assert rig.feed.problem is None
+    assert rig.longest_without_beat_s <= LOOK_S + LOOK_GAP_S + 1
+
+
+async def test_however_much_is_announced_looks_are_spaced(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(*VENUE)
+    rig = Rig(rest, "E1")
+    async with rig.running():
+        for _ in range(100):
+            rig.discovery.look_soon()
+            await trio.sleep(0.1)
+
+    assert len(rest.filters) <= 2 + 2 * 10 / LOOK_GAP_S

@@ -7,7 +7,7 @@ from tests.console.making import NOW_US, Made
 from traderv3.console.messages import Metrics, Status
 from traderv3.console.status import Picture, book_levels, market_top
 from traderv3.domain.book import Book
-from traderv3.domain.feed import Link
+from traderv3.domain.feed import Line, Link
 from traderv3.domain.health import Health, Level, Reason
 from traderv3.domain.units import DOLLAR, parse_price
 
@@ -88,7 +88,7 @@ async def test_a_quiet_market_is_not_an_error() -> None:
     made = Made()
     made.feed.watch(["KX"])
     made.feed.books["KX"].replace([], [])
-    made.feed.link, made.feed.connected_us = Link.CONNECTED, NOW_US - 3_600_000_000
+    made.feed.lines["orderbook_connector"] = Line(Link.CONNECTED, "", NOW_US - 3_600_000_000)
     metrics = made.hub().picture.metrics()
 
     assert metrics.markets_connected == 1

@@ -10,13 +10,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.core.stage import Stage, tree
-from traderv3.core.event_bus import BreakerState, BusLimits, EventBus, SubscriberStats, handles
+from traderv3.core.breaker import BreakerLimits, BreakerState
+from traderv3.core.event_bus import BusLimits, EventBus, SubscriberStats, handles
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import ChildSpec
 
 pytestmark = pytest.mark.usefixtures("scheduler_seed")
 
-LIMITS = BusLimits(capacity=10, handler_s=5, window_s=30, calls_min=4, failure_share=0.5, rest_s=10)
+LIMITS = BusLimits(capacity=10, handler_s=5, breaker=BreakerLimits(window_s=30, calls_min=4, rest_s=10))
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,13 @@ async def test_a_breaker_opens_skips_probes_once_and_closes_again(autojump_clock
         assert listener.heard == [0, 1, 2, 3]
         assert bus.stats()["sick"].skipped == 2
 
-        await trio.sleep(LIMITS.rest_s)
+        await trio.sleep(LIMITS.breaker.rest_s)
         await publish(6, 7, 8)
         assert state() is BreakerState.OPEN
         assert listener.heard == [0, 1, 2, 3, 6]  # one probe, and it failed
         assert bus.stats()["sick"].skipped == 4
 
-        await trio.sleep(LIMITS.rest_s)
+        await trio.sleep(LIMITS.breaker.rest_s)
         listener.is_well = True
         await publish(9, 10)
         assert state() is BreakerState.CLOSED

@@ -14,7 +14,7 @@ from traderv3.domain.errors import (
     RestartStorm,
     VenueRefused,
 )
-from traderv3.domain.feed import Feed
+from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.timestamps import rfc3339, rfc3339_or_none
 
 
@@ -37,6 +37,54 @@ def test_watching_again_keeps_what_is_held() -> None:
 
     assert feed.books["A"] is held
     assert list(feed.books) == ["A", "B"]
+
+
+def test_a_closed_market_is_neither_stale_nor_waited_for_and_keeps_its_levels() -> None:
+    feed = Feed()
+    feed.watch(["A", "B"])
+    feed.books["A"].replace([(4500, 100)], [])
+    feed.close("A", "the market is closed")
+    feed.close("B", "the market is finalized")
+
+    assert (feed.live, feed.stale, feed.syncing, feed.unserved) == (0, [], [], [])
+    assert feed.books["A"].levels(is_yes=True) == [(4500, 100)]
+    assert feed.books["A"].stale_reason == "the market is closed"
+
+
+def test_a_suspect_is_stale_at_once_and_told_once() -> None:
+    feed = Feed()
+    feed.watch(["A", "B"])
+    feed.books["A"].replace([], [])
+    feed.suspect("A", "differs from REST")
+    feed.suspect("B", "differs from REST")
+
+    assert feed.suspects == {"A": "differs from REST"}
+    assert feed.stale == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "link", "reason"),
+    [
+        ([], Link.DISCONNECTED, "not tried yet"),
+        ([Line(Link.CONNECTED, "accepted", tickers=("A",))], Link.CONNECTED, "accepted"),
+        ([Line(Link.CONNECTED, "accepted", tickers=("A",)), Line(reason="cut", tickers=("B",))], Link.CONNECTED, "cut"),
+        ([Line(Link.CONNECTING, "handshake", tickers=("A",)), Line(reason="cut")], Link.CONNECTING, "handshake"),
+        ([Line(reason="cut", tickers=("A",)), Line(Link.CONNECTED, has_books=False)], Link.DISCONNECTED, "cut"),
+    ],
+)
+def test_connections_are_summed_up_by_the_best_and_explained_by_the_worst(
+    lines: list[Line], link: Link, reason: str
+) -> None:
+    feed = Feed(lines={str(n): line for n, line in enumerate(lines)})
+
+    assert (feed.link, feed.link_reason) == (link, reason)
+
+
+def test_connected_since_the_oldest_connection_that_stands_and_last_heard_on_any() -> None:
+    feed = Feed(lines={"1": Line(connected_us=30, last_message_us=40), "2": Line(connected_us=20), "3": Line()})
+
+    assert (feed.connected_us, feed.last_message_us) == (20, 40)
+    assert (Feed().connected_us, Feed().last_message_us) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from traderv3.exchange.client_commands import Commands
 from traderv3.exchange.faults import NO_FAULTS, Faults
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.market import Market, made_up
-from traderv3.exchange.session import SessionOptions
+from traderv3.exchange.session import ClientSession, SessionOptions
 
 NOW_MS = 1_790_000_000_000
 
@@ -23,8 +23,8 @@ def floor_of(
 class Listener:
     """Hears every frame, checks its form and number, and applies book messages to `books`."""
 
-    def __init__(self, floor: Floor, *, checks_seq: bool = True) -> None:
-        self.session = floor.open_session()
+    def __init__(self, floor: Floor, *, checks_seq: bool = True, session: ClientSession | None = None) -> None:
+        self.session = session or floor.open_session()
         self.books: dict[str, dict[str, dict[str, int]]] = {}
         self.seqs: dict[int, int] = {}
         self.heard: list[dict[str, Any]] = []

@@ -92,3 +92,16 @@ def test_the_key_pair_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -
     signer = Signer(first.key_id, load_private_key(first.private_key_path.read_text()))
     headers = {name.lower(): value for name, value in signer.headers("GET", PATH, at_ms=NOW_MS).items()}
     assert keys.why_refused(headers, "GET", PATH, now_ms=NOW_MS) is None
+
+
+def test_each_key_is_a_member_of_its_own_unless_told_otherwise(key: ed25519.Ed25519PrivateKey) -> None:
+    registry = KeyRegistry()
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    one, two = (registry.register(key_id, pem.decode()) for key_id in ("one", "two"))
+    third = registry.register("three", pem.decode(), user_id=one.user_id, scopes=frozenset({"read"}))
+
+    assert one.user_id != two.user_id
+    assert third.user_id == one.user_id
+    assert one == KeyRegistry().register("one", pem.decode()), "the same key id is the same member every time"
+    assert registry.member(signed(key, key_id="three")) == third
+    assert registry.member({}) is None

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any
 
 import pytest
 import trio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from trio_websocket import open_websocket_url
 
 from tests.exchange.listener import Listener, floor_of
 from tests.exchange.test_playback import START, Books, delta, lines_of, reference, snapshot
 from traderv3.exchange.command import add_arguments, main
+from traderv3.exchange.faults import FAULTS
 from traderv3.protocol.signing import Signer, load_private_key
 
 RUN = "import argparse,sys; from traderv3.exchange import command; p=argparse.ArgumentParser(); " + (
@@ -43,7 +47,9 @@ def parsed(*words: str) -> argparse.Namespace:
         (["--markets-count", "0"], "--markets-count 0"),
         (["--activity", "-1"], "--activity -1"),
         (["--key-id", "me"], "--key-id and --public-key belong together"),
+        (["--key-id", "me", "--key-id", "you", "--public-key", "FILE"], "--key-id and --public-key belong together"),
         (["--key-id", "me", "--public-key", "no/such/file"], "no/such/file"),
+        (["--balance", "-1"], "--balance -1"),
         (["--recording", "no/such/file"], "no/such/file"),
     ],
 )
@@ -76,6 +82,15 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path, capfd: pytest.Capt
     assert "this is not a recording" in capfd.readouterr().err
 
 
+def test_help_lists_every_fault_and_the_operators_verbs() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    text = parser.format_help()
+
+    assert all(name in text for name in FAULTS)
+    assert "POST /control/maintenance" in text
+
+
 # -- real processes ------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +119,31 @@ def test_the_first_line_says_everything_and_a_signal_ends_it(tmp_path: Path) -> 
     assert len(first["markets"]) >= 15
     assert (first["key_id"], first["markets"]) == (second["key_id"], second["markets"])
     assert Path(first["private_key_path"]).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.process
+def test_further_members_have_keys_and_money_of_their_own_and_the_operator_is_heard(tmp_path: Path) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    path = tmp_path / "theirs.pem"
+    path.write_bytes(pem)
+    words = ("--key-id", "theirs", "--public-key", str(path), "--balance", "25", "--tier", "basic")
+    with exchange(tmp_path, *words) as (_, first):
+        balance_path = "/trade-api/v2/portfolio/balance"
+        headers = Signer("theirs", key).headers("GET", balance_path, at_ms=time.time_ns() // 1_000_000)
+        root = first["api_url"].removesuffix("/trade-api/v2")
+        balance = fetched(root + balance_path, headers)
+        paused = fetched(f"{root}/control/pause", {}, {"what": "trading", "on": True})
+        status = fetched(f"{root}/trade-api/v2/exchange/status", {})
+
+    assert balance["balance_dollars"] == "25.0000"
+    assert paused["trading_active"] is status["trading_active"] is False
+
+
+def fetched(url: str, headers: dict[str, str], body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=5) as answer:
+        return json.loads(answer.read())
 
 
 @pytest.mark.process

@@ -1,6 +1,7 @@
 """Definitions: grids, and a catalogue that depends on the seed alone."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -54,3 +55,11 @@ def test_a_recorded_market_takes_every_price_and_names_its_event() -> None:
 
     assert market.price_ranges() == [{"start": "0.0000", "end": "1.0000", "step": "0.0001"}]
     assert (market.event.ticker, market.event.series_ticker) == ("KXBTC15M-26MAY110145", "KXBTC15M")
+
+
+def test_a_market_may_have_a_grid_of_its_own() -> None:
+    market = replace(made_up(1)[0], own_structure="linear_cent")
+
+    assert (market.structure, market.event.structure) == ("linear_cent", "deci_cent")
+    assert not market.is_on_grid(510)
+    assert market.price_ranges() == [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}]

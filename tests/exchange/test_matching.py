@@ -100,7 +100,7 @@ def test_the_engine_trades_as_the_dumbest_model_does(script: list[tuple[object, 
             model.orders = [o for o in model.orders if o.size]
             assert change is not None
             changes = [change]
-        for side, level, signed in changes:
+        for side, level, signed, _ in changes:
             public[side][level] = public[side].get(level, 0) + signed
         engine.check()
         assert sum(order.size for order in engine.orders.values()) == resting
@@ -131,7 +131,7 @@ def test_what_comes_to_rest_is_announced_before_what_it_took() -> None:
     engine = engine_with((1, False, 5100, 100))
     outcome = engine.submit(9, True, 5200, 150)
 
-    assert outcome.changes == [Change(True, 5200, 50), Change(False, 4900, -100)]
+    assert outcome.changes == [Change(True, 5200, 50), Change(False, 4900, -100, outcome.matches[0].maker)]
 
 
 def test_an_ask_shows_as_a_no_bid() -> None:
@@ -179,3 +179,16 @@ def test_maker_cancels_the_resting_order_and_goes_on() -> None:
 
 def test_cancelling_what_is_not_there_is_none() -> None:
     assert MatchingEngine().cancel(1) is None
+
+
+def test_what_stands_before_an_order_is_every_better_price_and_the_older_orders_of_its_own() -> None:
+    engine = engine_with((1, True, 5000, 100), (2, True, 5100, 30), (3, True, 5000, 70), (4, True, 4900, 10))
+
+    assert [engine.ahead_of(order_id) for order_id in (1, 2, 3, 4)] == [30, 0, 130, 200]
+
+
+def test_a_part_taken_away_leaves_the_rest_its_place() -> None:
+    engine = engine_with((1, False, 5100, 100), (2, False, 5100, 100))
+    engine.cancel(1, 60)
+
+    assert [(m.size, m.maker.owner) for m in engine.submit(3, True, 5100, 50).matches] == [(40, 1), (10, 2)]

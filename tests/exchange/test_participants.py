@@ -1,20 +1,29 @@
 """Synthetic participants: the same for the same seed, and within wide bands of what was recorded from the venue."""
 
 import itertools
+import random
 from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
 
+from tests.exchange.house import OTHER, TICKER, House, market
 from tests.exchange.listener import Listener, floor_of
 from traderv3.domain.units import DOLLAR
+from traderv3.exchange.desk import Desk
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.listing import Listing
 from traderv3.exchange.market import made_up
+from traderv3.exchange.matching import TimeInForce
 from traderv3.exchange.participants import Participants
 
 START_US = 1_790_000_000_000_000 - 1_790_000_000_000_000 % 300_000_000 + 1  # just after a round time
 SECONDS = 420
+
+
+def participants_of(floor: Floor, *, seed: int = 1) -> Participants:
+    desk = Desk(floor, now_us=lambda: START_US, rng=random.Random(1))
+    return Participants(desk, seed=seed, start_us=START_US)
 
 
 class WatchedFloor(Floor):
@@ -41,7 +50,7 @@ class WatchedFloor(Floor):
 @pytest.fixture(scope="module")
 def session() -> tuple[WatchedFloor, Participants]:
     floor = WatchedFloor()
-    participants = Participants(floor, seed=1, start_us=START_US)
+    participants = participants_of(floor)
     for step in range(SECONDS * 20):
         participants.step(START_US + (step + 1) * 50_000)
     return floor, participants
@@ -140,7 +149,7 @@ def test_the_same_seed_tells_the_same_story_to_the_byte() -> None:
         floor = floor_of(made_up(5))
         client = Listener(floor)
         client.subscribe(*floor.listings, channels=("orderbook_delta", "trade", "ticker"))
-        participants = Participants(floor, seed=seed, start_us=START_US)
+        participants = participants_of(floor, seed=seed)
         frames = []
         for step in range(100):
             participants.step(START_US + step * 50_000)
@@ -156,12 +165,12 @@ def test_a_book_may_look_crossed_inside_a_run_of_one_time_and_never_after_it() -
     runs: dict[str, list[tuple[int, int, bool]]] = defaultdict(list)  # by market: ts_ms, clock, crossed after this one
     apply = floor.change
 
-    def watched(listing: Listing, is_yes: bool, price: int, change: int, *, ts: str, ts_ms: int) -> None:
-        apply(listing, is_yes, price, change, ts=ts, ts_ms=ts_ms)
-        runs[listing.ticker].append((ts_ms, listing.clock, listing.book.is_crossed))
+    def watched(listing: Listing, is_yes: bool, price: int, change: int, **stamps: Any) -> None:
+        apply(listing, is_yes, price, change, **stamps)
+        runs[listing.ticker].append((stamps["ts_ms"], listing.clock, listing.book.is_crossed))
 
     floor.change = watched  # type: ignore[method-assign]
-    participants = Participants(floor, seed=1, start_us=START_US)
+    participants = participants_of(floor)
     for step in range(60 * 10):
         participants.step(START_US + step * 100_000)
 
@@ -176,7 +185,7 @@ def test_a_book_may_look_crossed_inside_a_run_of_one_time_and_never_after_it() -
 
 def test_a_process_that_slept_does_not_act_out_the_night() -> None:
     floor = WatchedFloor()
-    participants = Participants(floor, seed=1, start_us=START_US)
+    participants = participants_of(floor)
     participants.step(START_US + 8 * 3600 * 1_000_000)
 
     assert len(floor.seen) < 2_000
@@ -186,9 +195,94 @@ def test_tickers_go_out_at_most_once_a_second_and_market() -> None:
     floor = floor_of(made_up(1))
     client = Listener(floor)
     client.say("subscribe", channels=["ticker"])
-    participants = Participants(floor, seed=1, start_us=START_US)
+    participants = participants_of(floor)
     for step in range(200):
         participants.step(START_US + step * 50_000)
     sent = Counter(frame["msg"]["market_ticker"] for frame in client.hear())
 
     assert 5 <= max(sent.values()) <= 11
+
+
+def trading(seconds: float = 5, **more: Any) -> tuple[House, Participants]:
+    """Participants in a market of their own, already at it; a member watches."""
+    house = House(market(fair=5000, is_busy=True, **more))
+    house.open("ann")
+    return house, live_on(house, Participants(house.desk, seed=1, start_us=house.at_us), seconds)
+
+
+def live_on(house: House, participants: Participants, seconds: float) -> Participants:
+    for _ in range(round(seconds * 10)):
+        house.pass_time(0.1)
+        participants.step(house.at_us)
+    return participants
+
+
+def test_participants_fill_members_and_members_fill_participants() -> None:
+    house, participants = trading()
+    assert house.order("ann", "bid 5 @ 99", tif=TimeInForce.IOC).filled == 500
+    best = house.desk.engine(TICKER).best_bid
+    record = house.order("ann", f"ask 5 @ {best // 100 + 1}")
+    live_on(house, participants, 60)
+
+    assert record.order_id not in house.desk.pit.live
+    assert house.position("ann") == 0
+    house.desk.check()
+
+
+def test_participants_leave_members_orders_alone() -> None:
+    house, participants = trading()
+    for price in range(1, 40):
+        house.order("ann", f"bid 0.01 @ {price}")
+    live_on(house, participants, 60)
+
+    assert {reason for _, reason in house.reasons("ann")} <= {None, "Trade"}
+    house.desk.check()
+
+
+@pytest.mark.parametrize("stop", ["halt", "pause", "close"])
+def test_while_a_market_does_not_trade_its_participants_wait(stop: str) -> None:
+    house, participants = trading()
+    if stop == "halt":
+        house.desk.deactivate(TICKER)
+    elif stop == "pause":
+        house.desk.pause_trading()
+    else:
+        house.desk.close(TICKER)
+        house.pass_time(2)
+    told = len(house.floor.changes)
+    live_on(house, participants, 5)
+
+    assert len(house.floor.changes) == told
+
+
+def test_an_emptied_market_fills_again_when_it_trades() -> None:
+    house, participants = trading()
+    levels = len(house.book()[0])
+    house.desk.deactivate(TICKER)
+    house.desk.activate(TICKER)
+    assert house.book() == ({}, {})
+    live_on(house, participants, 5)
+
+    assert len(house.book()[0]) > levels / 2
+    assert house.floor.trades[-1].ts_ms > house.at_us // 1000 - 5_000
+    house.desk.check()
+
+
+def test_on_a_new_grid_participants_stand_on_it() -> None:
+    house, participants = trading(structure="deci_cent")
+    house.desk.change_structure(TICKER, "linear_cent")
+    told = len(house.floor.changes)
+    live_on(house, participants, 20)
+
+    assert all(price % 100 == 0 for _, _, price, change, _ in house.floor.changes[told:] if change > 0)
+
+
+def test_participants_join_a_market_once_it_opens() -> None:
+    house, participants = trading()
+    participants.join(house.desk.create_market(market(OTHER, open_us=house.at_us + 2_000_000)))
+    live_on(house, participants, 1)
+    assert house.book(OTHER) == ({}, {})
+    live_on(house, participants, 20)
+
+    assert all(len(side) > 10 for side in house.book(OTHER))
+    house.desk.check()

@@ -12,13 +12,14 @@ from trio.testing import MockClock, memory_stream_pair
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 from trio_websocket import wrap_client_stream as open_client
 
-from tests.exchange.listener import NOW_MS, floor_of
-from traderv3.exchange.auth import KeyRegistry
+from tests.exchange.listener import NOW_MS, Listener, floor_of
 from traderv3.exchange.client import Client
+from traderv3.exchange.exchange import SESSIONS_MAX, WS_PATH, Exchange
 from traderv3.exchange.faults import Faults
 from traderv3.exchange.floor import Floor
+from traderv3.exchange.life import drive_exchange
 from traderv3.exchange.market import made_up
-from traderv3.exchange.server import WS_PATH, Server, open_listener, port_of
+from traderv3.exchange.server import Server, open_listener, port_of
 from traderv3.exchange.session import SessionOptions
 from traderv3.exchange.transport import ClientStream, framed
 from traderv3.protocol.signing import Signer
@@ -26,6 +27,9 @@ from traderv3.protocol.signing import Signer
 A, B = (market.ticker for market in made_up(7)[:2])
 KEY = ed25519.Ed25519PrivateKey.generate()
 SIGNER = Signer("me", KEY)
+PEM = (
+    KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+)
 
 
 class Venue:
@@ -68,14 +72,11 @@ async def start() -> AsyncIterator[Start]:
 
 
 async def start_venue(nursery: trio.Nursery, floor: Floor) -> Venue:
-    keys = KeyRegistry()
-    pem = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    keys.register("me", pem.decode())
+    exchange = Exchange(floor, now_us=lambda: NOW_MS * 1000)
+    exchange.add_member("me", PEM)
     listener = await open_listener(0)
     venue = Venue(floor, port_of(listener))
-    server = Server(
-        floor, keys, now_ms=lambda: NOW_MS, report=lambda event, facts: venue.reports.append((event, facts))
-    )
+    server = Server(exchange, report=lambda event, facts: venue.reports.append((event, facts)))
     nursery.start_soon(server.serve, listener)
     return venue
 
@@ -352,3 +353,188 @@ async def test_what_is_no_handshake_is_given_up(autojump_clock: MockClock) -> No
     await theirs.send_all(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
     with trio.fail_after(6):
         await Client(floor_of(), ClientStream(ours, b"")).run()
+
+
+async def test_pings_alone_may_stop(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    floor = floor_of(faults=Faults(pings_stop=15))
+    ours, theirs = memory_stream_pair()
+    nursery.start_soon(Client(floor, ClientStream(ours, b"")).run)
+    ws = await open_memory_client(nursery, theirs)
+    pongs = 0
+    send_all = theirs.send_stream.send_all
+
+    async def watched(data: bytes | bytearray | memoryview) -> None:
+        nonlocal pongs
+        pongs += bytes(data)[0] == 0x8A
+        await send_all(data)
+
+    theirs.send_stream.send_all = watched  # type: ignore[method-assign]
+    with trio.move_on_after(60):
+        await ws.get_message()
+    await say(ws, "list_subscriptions")
+
+    assert pongs == 1
+    assert (await hear(ws))["type"] == "ok"
+
+
+async def test_silence_may_be_asked_for_while_a_client_is_there(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    floor = floor_of()
+    ours, theirs = memory_stream_pair()
+    nursery.start_soon(Client(floor, ClientStream(ours, b"")).run)
+    ws = await open_memory_client(nursery, theirs)
+    await say(ws, "list_subscriptions")
+    await hear(ws)
+    floor.set_faults(Faults(silent_after=5))
+    await trio.sleep(6)
+    await say(ws, "list_subscriptions")
+    with trio.move_on_after(100) as scope:
+        await hear(ws)
+
+    assert scope.cancelled_caught
+    nursery.cancel_scope.cancel()
+
+
+# -- the whole exchange over streams in memory ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(nursery: trio.Nursery) -> tuple[Exchange, Server]:
+    """An exchange whose participants trade in virtual time; the test itself must ask for the clock."""
+    start_us = NOW_MS * 1000 - round(trio.current_time() * 1_000_000)
+
+    def now_us() -> int:
+        return start_us + round(trio.current_time() * 1_000_000)
+
+    floor = Floor(made_up(7), now_ms=lambda: now_us() // 1000)
+    exchange = Exchange(floor, now_us=now_us, activity=5.0)
+    exchange.add_member("me", PEM)
+    nursery.start_soon(drive_exchange, exchange)
+    return exchange, Server(exchange)
+
+
+def signed(exchange: Exchange, method: str, path: str) -> dict[str, str]:
+    return SIGNER.headers(method, path, at_ms=exchange.now_us() // 1000)
+
+
+async def dial(nursery: trio.Nursery, served: tuple[Exchange, Server]) -> WebSocketConnection:
+    exchange, server = served
+    ours, theirs = memory_stream_pair()
+    nursery.start_soon(server.serve_stream, ours)
+    pairs = [(name.encode(), value.encode()) for name, value in signed(exchange, "GET", WS_PATH).items()]
+    stream: Any = theirs
+    return await open_client(nursery, stream, "127.0.0.1", WS_PATH, extra_headers=pairs)
+
+
+async def request(nursery: trio.Nursery, server: Server, method: str, path: str, **parts: Any) -> bytes:
+    """One request over a fresh pair of streams; everything that comes back until it ends or is complete."""
+    ours, theirs = memory_stream_pair()
+    nursery.start_soon(server.serve_stream, ours)
+    body = json.dumps(parts.get("body", {})).encode()
+    headers = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | parts.get("headers", {})).items())
+    await theirs.send_all(f"{method} {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode() + body)
+    data = b""
+    while more := await theirs.receive_some():
+        data += more
+    return data
+
+
+async def test_a_foreign_client_follows_a_book_and_trades_on_a_virtual_clock(
+    autojump_clock: MockClock, served: tuple[Exchange, Server], nursery: trio.Nursery
+) -> None:
+    exchange, server = served
+    ws = await dial(nursery, served)
+    await say(ws, "subscribe", channels=["orderbook_delta", "user_orders", "fill"], market_ticker=A)
+    client = Listener(floor_of())  # for its arithmetic
+    touch = exchange.floor.listings[A].book
+    order = {
+        "ticker": A,
+        "side": "bid",
+        "price": f"{(10_000 - touch.best_no) / 10_000:.4f}",
+        "count": "1.00",
+        "time_in_force": "immediate_or_cancel",
+        "self_trade_prevention_type": "taker_at_cross",
+        "client_order_id": "mine",
+    }
+    path = "/trade-api/v2/portfolio/events/orders"
+    answer_ = await request(nursery, server, "POST", path, headers=signed(exchange, "POST", path), body=order)
+    kinds = []
+    with trio.move_on_after(20):
+        while True:
+            kinds.append(client._hear_one(await hear(ws))["type"])
+
+    assert answer_.startswith(b"HTTP/1.1 201")
+    assert {"subscribed", "orderbook_snapshot", "orderbook_delta", "user_order", "fill"} <= set(kinds)
+    assert kinds.count("orderbook_delta") > 50
+    exchange.desk.check()
+    nursery.cancel_scope.cancel()
+
+
+async def test_everybody_is_sent_away_at_once_and_may_come_back(
+    autojump_clock: MockClock, served: tuple[Exchange, Server], nursery: trio.Nursery
+) -> None:
+    clients = [await dial(nursery, served) for _ in range(3)]
+    answer_ = await request(nursery, served[1], "POST", "/control/maintenance", body={"seconds": 5})
+    for ws in clients:
+        with pytest.raises(ConnectionClosed) as caught:
+            await ws.get_message()
+        assert caught.value.reason is not None
+        assert caught.value.reason.code == 1001
+    ws = await dial(nursery, served)
+    await say(ws, "list_subscriptions")
+    status = await request(nursery, served[1], "GET", "/trade-api/v2/exchange/status")
+    await trio.sleep(6)
+    later = await request(nursery, served[1], "GET", "/trade-api/v2/exchange/status")
+
+    assert b'{"clients":3,"trading_active":false}' in answer_
+    assert (await hear(ws))["type"] == "ok"
+    assert b'"trading_active":false' in status
+    assert b'"trading_active":true' in later
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_lost_answer_ends_the_connection_after_the_deed(
+    autojump_clock: MockClock, served: tuple[Exchange, Server], nursery: trio.Nursery
+) -> None:
+    exchange, server = served
+    path = "/trade-api/v2/portfolio/order_groups/create"
+    exchange.set_faults(Faults(lose_ack=1))
+    headers = signed(exchange, "POST", path)
+    lost = await request(nursery, server, "POST", path, headers=headers, body={"contracts_limit": 5})
+    path = "/trade-api/v2/portfolio/order_groups"
+    groups = await request(nursery, server, "GET", path, headers=signed(exchange, "GET", path))
+
+    assert lost == b""
+    assert b'"contracts_limit_fp":"5.00"' in groups
+    nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_without_a_body_has_no_length(
+    autojump_clock: MockClock, served: tuple[Exchange, Server], nursery: trio.Nursery
+) -> None:
+    exchange, server = served
+    path = "/trade-api/v2/portfolio/events/orders"
+    answer_ = await request(nursery, server, "DELETE", path, headers=signed(exchange, "DELETE", path))
+
+    assert answer_.startswith(b"HTTP/1.1 204")
+    assert b"content-length" not in answer_.lower()
+    nursery.cancel_scope.cancel()
+
+
+async def test_one_members_connections_are_counted(
+    autojump_clock: MockClock, served: tuple[Exchange, Server], nursery: trio.Nursery
+) -> None:
+    exchange, _ = served
+    for _ in range(SESSIONS_MAX):
+        exchange.open_session(exchange.keys.members[0].user_id)
+    with pytest.RaisesGroup(ConnectionRejected) as caught:
+        async with trio.open_nursery() as inner:
+            await dial(inner, served)
+            inner.cancel_scope.cancel()
+
+    rejection = caught.value.exceptions[0]
+    assert isinstance(rejection, ConnectionRejected)
+    assert rejection.status_code == 429
+    nursery.cancel_scope.cancel()

@@ -83,7 +83,10 @@ ACTORS = [
     "web_server",
     "exchange",
     "discovery",
+    "exchange_hours",
     "orderbook_connector",
+    "lifecycle_connector",
+    "cross_check",
 ]
 
 

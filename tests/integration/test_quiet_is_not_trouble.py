@@ -89,7 +89,15 @@ class Desk:
     def level(self) -> Level:
         machine = self.pilot.machine
         causes = find_causes(
-            machine.state, machine.context, self.feed, (), held_s=machine.held_s, lag_ms=0.0, log_lost=0
+            machine.state,
+            machine.context,
+            self.feed,
+            (),
+            held_s=machine.held_s,
+            lag_ms=0.0,
+            log_lost=0,
+            rest_trouble=None,
+            now_us=now_us(),
         )
         return self.judge.judge(causes, now_us=now_us()).level
 

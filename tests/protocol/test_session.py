@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import pytest
 
-from tests.protocol.model_venue import Levels, delta, encode, error, ok, snapshot, subscribed
+from tests.protocol.model_venue import Levels, delta, encode, error, ok, snapshot, subscribed, unsubscribed
 from traderv3.domain.book import Book, BookState
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
-from traderv3.domain.events import BooksRepaired, FrameProblem, GapDetected, MarketsDropped
+from traderv3.domain.events import BooksRepaired, FrameProblem, GapDetected, MarketsDropped, MarketsOverLimit
 from traderv3.domain.feed import FeedCounters
-from traderv3.protocol.session import TRANSITIONS, BookSession, Input, SessionLimits, Stream
+from traderv3.protocol.session import BookSession, SessionLimits
+from traderv3.protocol.subscription import TRANSITIONS, Input, Stream, Subscription
 
 LIVE, STALE, SYNCING = BookState.LIVE, BookState.STALE, BookState.SYNCING
 LEVELS: Final[Levels] = {("yes", 4000): 500, ("no", 5000): 300}
@@ -61,16 +62,16 @@ def live(*tickers: str) -> Talk:
 
 @pytest.mark.parametrize(("state", "happened"), list(itertools.product(Stream, Input)))
 def test_the_table_whole(state: Stream, happened: Input) -> None:
-    session = Talk().session
-    session.state = state
+    subscription = Subscription(LIMITS)
+    subscription.state = state
     target = TRANSITIONS.get((state, happened))
     if target is None:
         with pytest.raises(AssertionError):
-            session._step(happened)
+            subscription.step(happened)
     else:
-        session._step(happened)
+        subscription.step(happened)
 
-    assert session.state is (target or state)
+    assert subscription.state is (target or state)
 
 
 def test_every_life_can_end_and_none_goes_on_after_it() -> None:
@@ -210,7 +211,7 @@ def test_a_gap_costs_the_trust_in_every_book_in_the_same_call() -> None:
     assert talk.states() == "SSS"
     assert talk.counters.gaps == 1
     assert talk.books["B"].stale_reason == "sequence gap: expected 4, got 5"
-    assert talk.notices(GapDetected) == [GapDetected("c", 1, 4, 5, 3, 100_000_000)]
+    assert talk.notices(GapDetected) == [GapDetected("c", 1, 4, 5, 3, 100_000_000, "gap", 1)]
 
 
 def test_each_book_comes_back_with_its_own_snapshot_and_never_by_a_delta() -> None:
@@ -267,32 +268,63 @@ def test_a_message_repeated_at_once_is_a_duplicate() -> None:
     assert (talk.counters.duplicates, talk.counters.gaps) == (1, 0)
 
 
-def test_one_number_with_two_meanings_is_a_gap() -> None:
+def test_one_number_with_two_meanings_is_a_rollback() -> None:
     talk = live("A")
     talk.hear(delta("A", 2, "yes", 4000, 100), delta("A", 2, "yes", 4000, 200))
 
     assert talk.states() == "S"
-    assert talk.counters.gaps == 1
+    assert (talk.counters.gaps, talk.counters.rollbacks) == (0, 1)
+    assert [notice.kind for notice in talk.notices(GapDetected)] == ["rollback"]
 
 
 def test_a_snapshot_from_the_past_does_not_bring_a_book_to_life() -> None:
     talk = live("A")
-    talk.hear(delta("A", 2, "yes", 4000, 100))
-    talk.hear(snapshot("A", 1, LEVELS))
+    talk.hear(delta("A", 2, "yes", 4000, 100), delta("A", 3, "yes", 4000, 100))
+    talk.hear(snapshot("A", 2, LEVELS))
 
     assert talk.states() == "S"
-    talk.hear(delta("A", 3, "yes", 4000, 100))
+    talk.hear(delta("A", 4, "yes", 4000, 100))
 
-    assert talk.counters.gaps == 1
+    assert (talk.counters.gaps, talk.counters.rollbacks) == (0, 1)
+    assert [command["params"]["action"] for command in talk.says()] == ["get_snapshot"]
 
 
-def test_a_sequence_that_starts_again_ends_the_connection() -> None:
+def resubscribed(talk: Talk) -> dict[str, Any]:
+    """We end the subscription and the venue confirms it; the command that makes the next one."""
+    (leaving,) = talk.says()
+    assert leaving["cmd"] == "unsubscribe"
+    talk.hear(unsubscribed(leaving["id"], 50, sid=leaving["params"]["sids"][0]))
+    (again,) = talk.says()
+    assert again["cmd"] == "subscribe"
+    return again
+
+
+def test_a_sequence_that_starts_again_is_subscribed_to_anew_on_the_same_connection() -> None:
     talk = live("A")
     talk.hear(*(delta("A", seq, "yes", 4000, 1) for seq in range(2, 50)))
-    with pytest.raises(RemoteProtocolError, match="goes backwards"):
-        talk.hear(*(snapshot("A", seq, {}) for seq in (1, 2, 3)))
+    talk.hear(snapshot("A", 1, {}))
+    when_reset = talk.states()
+    again = resubscribed(talk)
+    talk.hear(snapshot("A", 2, {}), delta("A", 3, "yes", 4000, 1))  # what still comes of the old one
+    while_waiting = talk.states()
+    talk.hear(subscribed(again["id"], sid=2), snapshot("A", 1, {("yes", 7): 700}, sid=2))
 
-    assert talk.states() == "S"
+    assert (when_reset, while_waiting, talk.states()) == ("S", "S", "L")
+    assert talk.books["A"].yes == {7: 700}
+    assert (talk.counters.gaps, talk.counters.resets) == (0, 1)
+    (repaired,) = talk.notices(BooksRepaired)
+
+    assert (repaired.how, repaired.books, repaired.gaps) == ("resubscribe", 1, (1,))
+    assert again["params"]["use_yes_price"] is False
+
+
+def test_numbers_that_go_backwards_again_and_again_are_subscribed_to_anew() -> None:
+    talk = live("A")
+    talk.hear(*(delta("A", seq, "yes", 4000, 1) for seq in range(2, 50)))
+    talk.hear(*(delta("A", seq, "yes", 4000, 7) for seq in range(10, 10 + LIMITS.late_max)))
+
+    assert talk.counters.rollbacks == LIMITS.late_max
+    assert talk.session.state is Stream.LEAVING
 
 
 @pytest.mark.parametrize(
@@ -548,15 +580,82 @@ def test_when_the_last_stale_market_is_dropped_the_rest_counts_as_repaired() -> 
 @pytest.mark.parametrize("code", [10, 25])
 @pytest.mark.parametrize("envelope", [{}, {"sid": 1}, {"sid": 1, "seq": 3}, {"id": 1, "sid": 1}])
 @pytest.mark.parametrize("tickers", [None, ["A"]])
-def test_an_error_that_ends_the_subscription_is_raised(
+def test_an_error_that_ends_the_subscription_is_subscribed_anew_in_place(
     code: int, envelope: dict[str, int], tickers: list[str] | None
 ) -> None:
     talk = live()
-    with pytest.raises(RemoteProtocolError, match=str(code)):
-        talk.hear(error(code, tickers=tickers, **envelope))
+    talk.hear(error(code, tickers=tickers, **envelope))
+    at_once = talk.states()
+    (again,) = talk.says()
+    talk.hear(delta("A", 4, "yes", 1, 1), subscribed(again["id"], sid=2))
+    talk.hear(*(snapshot(t, seq, LEVELS, sid=2) for seq, t in enumerate(talk.books, 1)))
 
-    assert talk.states() == "SS"
+    assert at_once == "SS"
+    assert (again["cmd"], again["params"]["market_tickers"]) == ("subscribe", ["A", "B"])
+    assert talk.states() == "LL"
+    assert talk.notices(BooksRepaired)[0].how == "resubscribe"
+
+
+def test_a_subscription_that_ends_again_and_again_waits_longer_then_costs_the_connection() -> None:
+    talk = live("A")
+    waits: list[float] = []
+    for sid in range(1, LIMITS.restarts_max + 1):
+        talk.hear(error(25, sid=sid))
+        began_s, commands = talk.now_s, talk.says()
+        while not commands:
+            talk.now_s += 0.25
+            commands = talk.says()
+        waits.append(talk.now_s - began_s)
+        talk.hear(subscribed(commands[0]["id"], sid=sid + 1), snapshot("A", 1, LEVELS, sid=sid + 1))
+        assert talk.states() == "L"
+
+    assert waits == [0, 1, 2]
+    with pytest.raises(RemoteProtocolError, match="again and again"):
+        talk.hear(error(25, sid=LIMITS.restarts_max + 1))
+    assert talk.states() == "S"
     assert talk.session.state is Stream.ENDED
+
+
+def test_ends_far_from_each_other_are_each_the_first() -> None:
+    talk = live("A")
+    for sid in range(1, 8):
+        talk.hear(error(10, sid=sid))
+        (command,) = talk.says()
+        talk.hear(subscribed(command["id"], sid=sid + 1), snapshot("A", 1, LEVELS, sid=sid + 1))
+        talk.now_s += LIMITS.restarts_s + 1
+
+    assert talk.states() == "L"
+
+
+def test_a_subscription_that_the_venue_still_has_is_merged_into_and_read_anew() -> None:
+    talk = live("A")
+    talk.hear(error(10, sid=1))
+    (again,) = talk.says()
+    talk.hear(ok(again["id"], 7, ["A"]))
+    (asked,) = talk.says()
+    talk.hear(snapshot("A", 8, LEVELS, command_id=asked["id"]), delta("A", 9, "yes", 4000, 1))
+
+    assert asked["params"] == {"sids": [1], "action": "get_snapshot", "market_tickers": ["A"]}
+    assert talk.states() == "L"
+    assert talk.counters.gaps == 0
+
+
+def test_a_venue_that_knows_no_get_snapshot_is_subscribed_to_anew() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 9, "yes", 4000, 1))
+    talk.hear(error(13, id=talk.says()[0]["id"]))
+    again = resubscribed(talk)
+    talk.hear(subscribed(again["id"], sid=2), snapshot("A", 1, LEVELS, sid=2))
+
+    assert talk.states() == "L"
+
+
+def test_a_subscription_id_that_the_venue_does_not_know_is_over() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 9, "yes", 4000, 1))
+    talk.hear(error(7, id=talk.says()[0]["id"]))
+
+    assert [command["cmd"] for command in talk.says()] == ["subscribe"]
 
 
 def test_an_error_that_ends_another_subscription_is_told_only() -> None:
@@ -569,16 +668,16 @@ def test_an_error_that_ends_another_subscription_is_told_only() -> None:
 
 def test_a_refused_command_that_names_nobody_ends_the_connection() -> None:
     talk = Talk()
-    with pytest.raises(RemoteProtocolError, match="26"):
-        talk.hear(error(26, id=talk.says()[0]["id"]))
+    with pytest.raises(RemoteProtocolError, match="9"):
+        talk.hear(error(9, id=talk.says()[0]["id"]))
 
 
-def test_the_end_of_the_subscription_is_raised() -> None:
+def test_an_end_of_the_subscription_that_we_did_not_ask_for_is_subscribed_anew() -> None:
     talk = live()
-    with pytest.raises(RemoteProtocolError):
-        talk.hear(encode({"type": "unsubscribed", "id": 8, "sid": 1, "seq": 3}))
+    talk.hear(unsubscribed(None, 3))
 
     assert talk.states() == "SS"
+    assert [command["cmd"] for command in talk.says()] == ["subscribe"]
 
 
 def test_the_end_of_another_subscription_is_passed_over() -> None:
@@ -612,14 +711,29 @@ def ask_for(talk: Talk, seconds: float) -> list[list[str]]:
     return asked
 
 
-def test_snapshots_that_do_not_come_at_all_give_the_connection_up() -> None:
+def test_snapshots_that_do_not_come_at_all_are_subscribed_for_anew_then_give_the_connection_up() -> None:
     talk = Talk(["A", "B"])
     talk.hear(subscribed(talk.says()[0]["id"]))
     asked = ask_for(talk, 3 * LIMITS.answer_s - 0.25)
 
     assert asked == [["A", "B"], ["A", "B"]]
     talk.now_s += 0.25
+    talk.hear(subscribed(resubscribed(talk)["id"], sid=2))
+    asked = ask_for(talk, 3 * LIMITS.answer_s - 0.25)
+
+    assert asked == [["A", "B"], ["A", "B"]]
+    talk.now_s += 0.25
     with pytest.raises(ConnectivityError, match="A: no snapshot after 2 requests"):
+        talk.says()
+
+
+def test_an_end_that_is_not_confirmed_gives_the_connection_up() -> None:
+    talk = live("A")
+    talk.hear(*(delta("A", seq, "yes", 4000, 1) for seq in (2, 3)), snapshot("A", 1, {}))
+    assert [command["cmd"] for command in talk.says()] == ["unsubscribe"]
+    talk.now_s += LIMITS.answer_s + 0.1
+
+    with pytest.raises(ConnectivityError, match="not answered"):
         talk.says()
 
 
@@ -660,7 +774,7 @@ def test_what_was_never_answered_is_not_remembered_for_ever() -> None:
         seq += 2
         talk.hear(snapshot("A", seq, LEVELS))  # not in answer to the command, by its lack of an id
 
-    assert len(talk.session._pending) < 10
+    assert len(talk.session._subscription.pending) < 10
 
 
 def test_a_lost_connection_leaves_nothing_to_believe() -> None:
@@ -761,3 +875,238 @@ def test_a_market_whose_snapshots_are_always_wrong_is_explained() -> None:
 
     assert talk.books["A"].state is BookState.LIVE
     assert talk.books["B"].is_unserved
+
+
+# -- markets that come and go ----------------------------------------------------------------------------------------
+
+
+def test_a_market_added_before_the_subscription_is_simply_part_of_it() -> None:
+    talk = Talk(["A"])
+    talk.session.add({"B": Book("B")})
+
+    assert [command["params"]["market_tickers"] for command in talk.says()] == [["A", "B"]]
+
+
+def test_a_market_added_to_a_running_stream_gets_its_snapshot_there() -> None:
+    talk = live("A")
+    book = Book("B")
+    talk.session.add({"A": Book("A"), "B": book})
+    (command,) = talk.says()
+    talk.hear(ok(command["id"], 2, ["A", "B"]), snapshot("B", 3, LEVELS), delta("B", 4, "yes", 4000, 1))
+
+    assert command["params"] == {"sids": [1], "action": "add_markets", "market_tickers": ["B"]}
+    assert book.yes == {4000: 501}
+    assert talk.session.books["A"] is talk.books["A"]
+    assert talk.session.is_whole
+
+
+def test_a_market_that_is_removed_keeps_its_levels_and_takes_nothing_more() -> None:
+    talk = live()
+    talk.session.remove(["A"])
+    at_once = talk.states()
+    talk.hear(delta("A", 3, "yes", 4000, 7))
+    (command,) = talk.says()
+    talk.hear(ok(command["id"], 4, ["B"]), delta("B", 5, "yes", 4000, 7))
+
+    assert command["params"] == {"sids": [1], "action": "delete_markets", "market_tickers": ["A"]}
+    assert (at_once, talk.states()) == ("SL", "SL")
+    assert talk.books["A"].yes == {4000: 500}
+    assert talk.books["B"].yes == {4000: 507}
+    assert talk.counters.gaps == 0
+
+
+def test_a_market_that_returns_is_added_after_it_went_and_not_revived_by_an_old_answer() -> None:
+    talk = live()
+    talk.session.distrust("A", "cross-check", at_us=0, now_s=talk.now_s)
+    (snapshot_command,) = talk.says()
+    talk.session.remove(["A"])
+    talk.session.add({"A": talk.books["A"]})
+    (delete,) = talk.says()
+    talk.hear(snapshot("A", 3, LEVELS, command_id=snapshot_command["id"]))
+    while_away = talk.states()
+    talk.hear(ok(delete["id"], 4, ["B"]))
+    (add,) = talk.says()
+    talk.hear(ok(add["id"], 5, ["A", "B"]), snapshot("A", 6, LEVELS))
+
+    assert [c["params"]["action"] for c in (delete, add)] == ["delete_markets", "add_markets"]
+    assert (while_away, talk.states()) == ("SL", "LL")
+
+
+def test_a_removal_that_nobody_answers_costs_nothing() -> None:
+    talk = live()
+    talk.session.remove(["A"])
+    talk.says()
+    talk.now_s += LIMITS.answer_s + 1
+
+    assert talk.says() == []
+    assert talk.books["B"].state is LIVE
+
+
+def test_an_addition_whose_answer_was_lost_but_whose_snapshot_came_is_answered() -> None:
+    talk = live("A")
+    talk.session.add({"B": Book("B")})
+    talk.says()
+    talk.hear(snapshot("B", 3, LEVELS))  # number 2, the `ok`, is lost
+    talk.now_s += LIMITS.repair_s
+    (command,) = talk.says()
+    talk.hear(snapshot("A", 4, LEVELS, command_id=command["id"]))
+    talk.now_s += LIMITS.answer_s + 1
+
+    assert talk.says() == []
+    assert talk.session.is_whole
+
+
+def test_a_book_found_wrong_from_outside_is_stale_at_once_and_read_anew() -> None:
+    talk = live()
+    talk.books["A"].mark_stale("cross-check")  # whoever found it may have said so already
+    talk.session.distrust("A", "two levels differ", at_us=5, now_s=talk.now_s)
+    talk.session.distrust("nobody", "x", at_us=5, now_s=talk.now_s)
+    (command,) = talk.says()
+    talk.session.distrust("A", "again", at_us=5, now_s=talk.now_s)
+
+    assert talk.states() == "SL"
+    assert command["params"]["market_tickers"] == ["A"]
+    assert talk.says() == []
+    talk.hear(snapshot("A", 3, LEVELS, command_id=command["id"]))
+
+    assert talk.states() == "LL"
+    (repaired,) = talk.notices(BooksRepaired)
+
+    assert (repaired.how, repaired.books, repaired.gaps) == ("snapshot", 1, ())
+
+
+# -- limits and pauses -------------------------------------------------------------------------------------------------
+
+
+def test_markets_beyond_the_limit_are_put_aside_told_and_asked_for_later() -> None:
+    talk = live("A")
+    talk.session.add({"B": Book("B")})
+    talk.hear(error(26, id=talk.says()[0]["id"]))
+    (told,) = talk.notices(MarketsOverLimit)
+
+    assert (told.connection, told.tickers) == ("c", ("B",))
+    assert list(talk.session.books) == ["A"]
+    assert talk.states() == "L"
+    assert ask_for(talk, LIMITS.absent_s - 1) == []
+    assert ask_for(talk, 1.5) == [["B"]]
+
+
+def test_a_first_subscription_beyond_the_limit_is_made_smaller() -> None:
+    talk = Talk(["A", "B", "C"])
+    talk.hear(error(26, id=talk.says()[0]["id"]))
+    (again,) = talk.says()
+    talk.hear(subscribed(again["id"]), snapshot("A", 1, LEVELS), snapshot("B", 2, LEVELS))
+    (rest,) = talk.says()
+
+    assert again["params"]["market_tickers"] == ["A", "B"]
+    assert rest["params"]["market_tickers"] == ["C"]
+
+
+def test_which_market_an_error_is_about_is_found_out_if_it_does_not_say() -> None:
+    talk = Talk(["A", "B", "C", "X"])
+    asked: list[list[str]] = []
+    is_open = False
+    for _ in range(20):
+        for command in talk.says():
+            tickers = command["params"]["market_tickers"]
+            asked.append(tickers)
+            if "X" in tickers:
+                talk.hear(error(16, id=command["id"]))
+            elif is_open:
+                talk.hear(encode({"type": "ok", "id": command["id"]}))
+            else:
+                talk.hear(subscribed(command["id"]))
+                is_open = True
+
+    assert asked == [["A", "B", "C", "X"], ["A", "B"], ["C", "X"], ["C"], ["X"]]
+    assert [notice.tickers for notice in talk.notices(MarketsDropped)] == [("X",)]
+
+
+@pytest.mark.parametrize("code", [18, 27])
+def test_too_many_requests_are_answered_with_ever_longer_silence(code: int) -> None:
+    talk = Talk(["A"])
+    waits: list[float] = []
+    commands = talk.says()
+    for _ in range(6):
+        talk.hear(error(code, id=commands[0]["id"]))
+        began_s, commands = talk.now_s, talk.says()
+        while not commands:
+            talk.now_s += 0.5
+            commands = talk.says()
+        waits.append(talk.now_s - began_s)
+    talk.hear(subscribed(commands[0]["id"]), snapshot("A", 1, LEVELS))
+
+    assert waits == [5, 10, 20, 40, 60, 60]
+    assert talk.states() == "L"
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "backwards", [delta("A", 3, "yes", 4000, 1, clock=9), snapshot("A", 3, LEVELS, clock=9)], ids=["delta", "snapshot"]
+)
+def test_a_clock_that_goes_backwards_costs_the_trust_in_its_market(backwards: bytes) -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 1, clock=10), backwards)
+    when_seen = talk.states()
+    (command,) = talk.says()
+    talk.hear(snapshot("A", 4, LEVELS, clock=5, command_id=command["id"]), delta("A", 5, "yes", 4000, 1, clock=5))
+
+    assert (when_seen, talk.states()) == ("S", "L")
+    assert talk.counters.clock_backwards == 1
+    assert [notice.kind for notice in talk.notices(FrameProblem)] == ["clock_backwards"]
+
+
+def test_a_lower_clock_on_a_snapshot_that_we_asked_for_is_believed_and_told() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 1, clock=10), delta("A", 9, "yes", 4000, 1, clock=11))
+    (command,) = talk.says()
+    talk.hear(snapshot("A", 10, LEVELS, clock=2, command_id=command["id"]))
+
+    assert talk.states() == "L"
+    assert talk.counters.clock_backwards == 1
+    assert [notice.kind for notice in talk.notices(FrameProblem)] == ["clock_reset"]
+
+
+def test_changes_may_share_a_clock_and_older_frames_have_none() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 1, clock=10), delta("A", 3, "no", 5000, 1, clock=10))
+    talk.hear(delta("A", 4, "yes", 4000, 1), delta("A", 5, "yes", 4000, 1, clock=10))
+
+    assert talk.states() == "L"
+
+
+def test_a_new_subscription_may_begin_with_a_lower_clock() -> None:
+    talk = live("A")
+    talk.hear(delta("A", 2, "yes", 4000, 1, clock=1000), error(10, sid=1))
+    (again,) = talk.says()
+    talk.hear(subscribed(again["id"], sid=2), snapshot("A", 1, LEVELS, sid=2, clock=3))
+
+    assert talk.states() == "L"
+    assert talk.counters.clock_backwards == 0
+
+
+# -- what is new on the wire -------------------------------------------------------------------------------------------
+
+
+def test_a_field_that_nobody_knows_is_counted_and_told_once() -> None:
+    talk = live("A")
+    for seq in range(2, 400):
+        body = {"market_ticker": "A", "price_dollars": "0.4000", "delta_fp": "1.00", "side": "yes", "colour": 1}
+        talk.hear(encode({"type": "orderbook_delta", "sid": 1, "seq": seq, "msg": body, "mood": 2}))
+
+    assert talk.counters.unknown_fields >= 10
+    told = [notice.detail for notice in talk.notices(FrameProblem)]
+    assert told == ["orderbook_delta.mood", "orderbook_delta.msg.colour"]
+    assert talk.states() == "L"
+
+
+def test_every_field_of_the_venues_own_book_messages_is_known() -> None:
+    own = {"client_order_id": "c", "subaccount": 1, "ts": "x", "ts_ms": 1, "market_id": "m", "clock": 1}
+    body = {"market_ticker": "A", "price_dollars": "0.4000", "delta_fp": "1.00", "side": "yes", **own}
+    talk = Talk(["A"])
+    talk.says()
+    talk.hear(encode({"type": "orderbook_delta", "sid": 1, "seq": 1, "msg": body, "sending_ts_ms": 5}))
+
+    assert talk.counters.unknown_fields == 0

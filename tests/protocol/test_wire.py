@@ -79,7 +79,7 @@ def test_the_commands_are_those_of_the_venues_examples() -> None:
     subscribe["params"]["channels"] = [wire.BOOK_CHANNEL]
 
     assert json.loads(wire.subscribe(1, subscribe["params"]["market_tickers"])) == subscribe
-    assert json.loads(wire.get_snapshot(7, 1, get_snapshot["params"]["market_tickers"])) == get_snapshot
+    assert json.loads(wire.update(7, 1, "get_snapshot", get_snapshot["params"]["market_tickers"])) == get_snapshot
 
 
 def test_prices_of_no_are_always_asked_for_on_their_own_scale() -> None:
@@ -176,8 +176,8 @@ def test_a_number_of_absurd_length_is_not_remembered() -> None:
 def test_commands_are_json_that_names_exactly_these_markets(tickers: list[str], command_id: int, sid: int) -> None:
     commands = [
         wire.subscribe(command_id, tickers),
-        wire.add_markets(command_id, sid, tickers),
-        wire.get_snapshot(command_id, sid, tickers),
+        wire.update(command_id, sid, "add_markets", tickers),
+        wire.update(command_id, sid, "get_snapshot", tickers),
     ]
     read = [json.loads(command) for command in commands]
 

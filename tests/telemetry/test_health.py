@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traderv3.core.supervision import NodeReport, Status, Strategy
-from traderv3.domain.feed import Feed, Link
+from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.health import Health, Level, Reason
+from traderv3.domain.hours import Hours, Pause
 from traderv3.domain.states import State
 from traderv3.telemetry.health import HOLD_US, LAG_MS_MAX, PATIENCE_S, Cause, HealthJudge, find_causes
 
@@ -18,7 +19,8 @@ SECOND_US = 1_000_000
 
 def live_feed(*tickers: str) -> Feed:
     """A feed with nothing wrong: connected, every book live."""
-    feed = Feed(link=Link.CONNECTED, link_reason="", was_accepted=True, exchange_active=True, trading_active=True)
+    feed = Feed(was_accepted=True, hours=Hours(is_exchange_active=True, is_trading_active=True))
+    feed.line("orderbook_connector").link = Link.CONNECTED
     feed.watch(tickers or ("KXONE", "KXTWO"))
     for book in feed.books.values():
         book.replace([(4500, 100)], [])
@@ -42,10 +44,21 @@ def causes_of(
     held_s: float = 3600.0,
     lag_ms: float = 1.0,
     log_lost: int = 0,
+    rest_trouble: str | None = None,
 ) -> list[tuple[str, Level, str]]:
     """What is wrong, all being well but for what is given."""
     why = "the venue refused our key"
-    causes = find_causes(state, why, feed or live_feed(), tree, held_s=held_s, lag_ms=lag_ms, log_lost=log_lost)
+    causes = find_causes(
+        state,
+        why,
+        feed or live_feed(),
+        tree,
+        held_s=held_s,
+        lag_ms=lag_ms,
+        log_lost=log_lost,
+        rest_trouble=rest_trouble,
+        now_us=0,
+    )
     return [(cause.component, cause.level, cause.message) for cause in causes]
 
 
@@ -75,7 +88,7 @@ def test_connecting_is_no_cause_until_it_takes_long(held_s: float, is_told: bool
 @pytest.mark.parametrize("link", [Link.CONNECTING, Link.DISCONNECTED])
 def test_a_lost_connection_is_one_cause_and_its_stale_books_no_second_one(link: Link) -> None:
     feed = live_feed()
-    feed.link, feed.link_reason = link, "closed by the venue"
+    feed.lines["orderbook_connector"] = Line(link, "closed by the venue")
     for book in feed.books.values():
         book.mark_stale("closed")
 
@@ -133,15 +146,31 @@ def test_a_pause_at_the_exchange_is_told_once_and_the_unknown_is_none(
     exchange: bool | None, trading: bool | None
 ) -> None:
     feed = live_feed()
-    feed.exchange_active, feed.trading_active = exchange, trading
-    messages = [message for _, _, message in causes_of(feed)]
+    feed.hours = Hours(exchange, trading)
+    sentence = feed.hours.sentence(0)
 
-    if exchange is False:
-        assert messages == ["the exchange is paused; not even cancels are taken"]
-    elif trading is False:
-        assert messages == ["trading is paused at the exchange; orders are refused"]
-    else:
-        assert messages == []
+    expected = [] if sentence is None else [("exchange_hours", Level.DEGRADED, sentence)]
+    assert causes_of(feed) == expected
+    assert bool(expected) is (exchange is False or trading is False)
+
+
+def test_a_venue_that_is_away_in_its_maintenance_window_is_explained_by_it() -> None:
+    feed = live_feed()
+    feed.hours = Hours(pause=Pause(-10, 10))
+    feed.lines["orderbook_connector"] = Line(Link.DISCONNECTED, "refused")
+    told = causes_of(feed, state=State.CONNECTIVITY)
+
+    sentence = feed.hours.sentence(0)
+    assert ("state_machine", Level.DEGRADED, f"no live feed: {sentence}; nothing can be traded") in told
+    assert ("exchange_hours", Level.DEGRADED, sentence) in told
+
+
+def test_the_last_book_of_a_closed_market_is_no_cause() -> None:
+    feed = live_feed("KXONE", "KXOVER")
+    feed.close("KXOVER", "the market is closed")
+
+    assert causes_of(feed) == []
+    assert feed.books["KXOVER"].stale_reason == "the market is closed"
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -170,10 +199,20 @@ def test_lost_log_lines_are_a_cause(lost: int) -> None:
     assert [component for component, _, _ in causes_of(log_lost=lost)] == ["log"] * lost
 
 
+def test_without_rest_the_stream_goes_on_and_it_is_said() -> None:
+    assert causes_of(rest_trouble="GET /markets: HTTP 503") == [
+        (
+            "rest",
+            Level.DEGRADED,
+            "REST is away (GET /markets: HTTP 503); the stream goes on, books are not cross-checked",
+        )
+    ]
+
+
 def test_everything_wrong_at_once_is_said_at_once() -> None:
     feed = live_feed()
     feed.books["KXONE"].mark_stale("gap")
-    feed.trading_active = False
+    feed.hours.is_trading_active = False
     told = causes_of(
         feed,
         state=State.ERROR,
@@ -183,16 +222,28 @@ def test_everything_wrong_at_once_is_said_at_once() -> None:
     )
 
     components = [component for component, _, _ in told]
-    assert components == ["state_machine", "orderbook_connector", "discovery", "web_server", "loop_watchdog", "log"]
+    assert components == [
+        "state_machine",
+        "orderbook_connector",
+        "exchange_hours",
+        "web_server",
+        "loop_watchdog",
+        "log",
+    ]
 
 
 def test_a_market_that_says_nothing_for_an_hour_is_no_reason() -> None:
     feed = live_feed()
-    feed.last_message_us = 1  # long ago; there is no argument by which the time could matter
+    feed.lines[
+        "orderbook_connector"
+    ].last_message_us = 1  # long ago; there is no argument by which the time could matter
     judge = HealthJudge()
 
     health = judge.judge(
-        find_causes(State.READY, "", feed, TREE, held_s=3600, lag_ms=0, log_lost=0), now_us=3600 * SECOND_US
+        find_causes(
+            State.READY, "", feed, TREE, held_s=3600, lag_ms=0, log_lost=0, rest_trouble=None, now_us=3600 * SECOND_US
+        ),
+        now_us=3600 * SECOND_US,
     )
     assert health == Health()
 
@@ -277,9 +328,9 @@ def test_a_reason_that_lasts_over_a_clock_set_back_is_not_from_the_future() -> N
 
 def test_two_troubles_of_one_component_are_both_told() -> None:
     feed = live_feed()
-    feed.link, feed.link_reason = Link.DISCONNECTED, "closed"
+    feed.lines["orderbook_connector"] = Line(Link.DISCONNECTED, "closed")
     tree = (node("orderbook_connector", Status.BACKOFF, error="ValueError: boom"),)
-    causes = find_causes(State.READY, "", feed, tree, held_s=9, lag_ms=0, log_lost=0)
+    causes = find_causes(State.READY, "", feed, tree, held_s=9, lag_ms=0, log_lost=0, rest_trouble=None, now_us=0)
     health = HealthJudge().judge(causes, now_us=0)
 
     assert [reason.message for reason in health.reasons] == [

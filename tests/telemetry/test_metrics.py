@@ -17,7 +17,7 @@ from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import ActorChanged, ChildSpec, NodeReport, Status, Strategy
 from traderv3.domain import events
-from traderv3.domain.feed import Feed, Link
+from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.health import Health, Level, Numbers
 from traderv3.domain.states import State
 from traderv3.telemetry import prometheus
@@ -38,7 +38,7 @@ class World:
     """An aggregator over facts that the test moves by hand."""
 
     def __init__(self) -> None:
-        self.feed = Feed(link=Link.CONNECTED, was_accepted=True)
+        self.feed = Feed(lines={"orderbook_connector": Line(Link.CONNECTED)}, was_accepted=True)
         self.bus = EventBus()
         self.fact_log = FactLog(self.bus)
         self.state = (State.READY, "3 of 3 markets live", 100.0)
@@ -272,7 +272,7 @@ def exposed(feed: Feed, **differing: Any) -> dict[tuple[str, tuple[str, ...]], f
 
 
 def test_the_numbers_are_exposed_in_base_units() -> None:
-    feed = Feed(link=Link.CONNECTED)
+    feed = Feed(lines={"orderbook_connector": Line(Link.CONNECTED)})
     feed.counters.messages, feed.counters.gaps = 1000, 3
     samples = exposed(feed)
 

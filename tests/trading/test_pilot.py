@@ -15,6 +15,7 @@ from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed, Link
+from traderv3.domain.hours import Pause
 from traderv3.domain.states import EDGES, OPERATING, State
 from traderv3.trading.pilot import Facts, Pilot, next_move
 
@@ -44,6 +45,7 @@ def facts(**differing: object) -> Facts:
         "unserved": 0,
         "lost_s": 0.0,
         "link_reason": "closed by the venue",
+        "closed": None,
         "problem": None,
         "retry_in_s": 0.0,
     }
@@ -126,6 +128,7 @@ class Flight:
     def __init__(self) -> None:
         self.feed = Feed()
         self.feed.watch(MARKETS)
+        self.line = self.feed.line("orderbook_connector")
         self.bus = EventBus()
         self.changes: list[tuple[float, State, str]] = []
         self.is_served = True
@@ -154,7 +157,7 @@ class Flight:
 
     def connect(self) -> None:
         """The venue accepts us."""
-        self.feed.link = Link.CONNECTED
+        self.line.link = Link.CONNECTED
 
     def snapshot(self, *tickers: str) -> None:
         """First snapshots, or repairs."""
@@ -163,7 +166,7 @@ class Flight:
 
     def lose(self, reason: str = "closed by the venue") -> None:
         """The connection goes, and takes trust in every book along."""
-        self.feed.link, self.feed.link_reason = Link.DISCONNECTED, reason
+        self.line.link, self.line.reason = Link.DISCONNECTED, reason
         self.stale(*MARKETS)
 
     def stale(self, *tickers: str) -> None:
@@ -381,13 +384,31 @@ async def test_one_unanswered_market_is_explained_and_the_others_make_it_ready(a
         book = next(iter(flight.feed.books.values()))
         book.mark_stale("gap")
         book.is_unserved = True
-        flight.feed.link = Link.DISCONNECTED
+        flight.line.link = Link.DISCONNECTED
         await trio.sleep(2)
         assert flight.changes[-1][1] is State.CONNECTIVITY
-        flight.feed.link = Link.CONNECTED
+        flight.line.link = Link.CONNECTED
         await trio.sleep(1)
 
     assert flight.changes[-1][1:] == (State.READY, "2 of 3 markets live, 1 without a book")
+
+
+async def test_a_venue_that_says_it_is_closed_is_waited_for_without_an_error(autojump_clock: MockClock) -> None:
+    flight = Flight()
+
+    async with flight.ready():
+        flight.feed.hours.pause = Pause(0, 7200_000_000)
+        flight.lose()
+        await trio.sleep(3600)
+        flight.feed.hours.pause = None
+        await trio.sleep(119)
+        when_open = flight.changes[-1]
+        await trio.sleep(2)
+
+    assert when_open[1] is State.CONNECTIVITY
+    assert when_open[2].startswith("the exchange has its maintenance window until 1970-01-01 02:00 UTC")
+    assert "connection lost: closed by the venue" in when_open[2]
+    assert flight.changes[-1][1] is State.ERROR
 
 
 async def test_a_venue_that_is_back_ends_an_error_before_its_next_try(autojump_clock: MockClock) -> None:

@@ -1,12 +1,14 @@
 """What may be reached at all: one venue's endpoints, the key to them, and the two ways in (REST, WebSocket).
 
 A door is made from endpoints that their environment allowed; each connection asks again. Signing is late: the headers
-are made for one attempt, with the venue's time as far as it was measured.
+are made for one attempt, with the venue's time as far as it was measured. However many connections are lost at once,
+handshakes go out one after the other, `HANDSHAKE_GAP_S` apart.
 Never: a second way to open a connection to a venue.
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import trio
 
@@ -14,12 +16,14 @@ from traderv3.clients.rest import RestClient
 from traderv3.clients.transport import Transport, TransportLimits, open_stream, open_transport
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint
-from traderv3.domain.errors import ConnectivityError
+from traderv3.domain.errors import ConnectivityError, TraderError
 from traderv3.protocol.signing import Signer
+
+HANDSHAKE_GAP_S: Final = 0.1  # each is an authenticated request; the smallest tier takes 20 of those a second
 
 
 class Door:
-    """One venue: its REST client and its market-data sockets."""
+    """One venue: its REST client and its market-data sockets. `proven` is set once the venue took our key on one."""
 
     def __init__(
         self,
@@ -35,17 +39,29 @@ class Door:
         self.ws = ws
         self.clock = VenueClock(wall_us)
         self.rest = RestClient(api, signer, self.clock)
+        self.proven = trio.Event()
         self._signer = signer
         self._limits = limits or TransportLimits()
+        self._next_handshake_at = 0.0
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Transport]:
         """An accepted WebSocket for the block. Raises `ConnectivityError`, `VenueRefused`, `EnvironmentMismatch`."""
+        await self._wait_for_turn()
         with trio.move_on_after(self._limits.connect_s) as scope:
             stream = await open_stream(self.ws)
         if scope.cancelled_caught:
             msg = f"{self.ws.authority} did not accept a connection within {self._limits.connect_s:g} s"
             raise ConnectivityError(msg)
+        if self.clock.has_jumped:  # the machine slept: what was measured holds no more
+            with suppress(TraderError):
+                await self.rest.measure_clock()
         headers = self._signer.headers("GET", self.ws.path, at_ms=self.clock.now_ms())
         async with open_transport(stream, self.ws, headers, self._limits) as transport:
+            self.proven.set()
             yield transport
+
+    async def _wait_for_turn(self) -> None:
+        turn_at = max(trio.current_time(), self._next_handshake_at)
+        self._next_handshake_at = turn_at + HANDSHAKE_GAP_S
+        await trio.sleep_until(turn_at)

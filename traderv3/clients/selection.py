@@ -1,29 +1,96 @@
-"""Which markets this run watches, once that is known: written by discovery, awaited by the connectors."""
+"""Which markets this run watches, and on which connection each: written by discovery, read by the connectors.
 
-from collections.abc import Sequence
+A connection's share is dealt when the markets are known, round robin, so that the busiest are apart; a market that comes
+later goes where fewest are. Without a number of connections given there are as many as it takes for `per_connection`.
+Never: one market on two connections.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
 
 class Selection:
-    """A choice of tickers that is made once."""
+    """A choice of tickers that may change while it is watched. `version` grows with every change.
 
-    def __init__(self) -> None:
-        self._tickers: tuple[str, ...] = ()
+    `on_grow` is told how many connections are wanted, each time that is more than before.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int | None = None,
+        per_connection: int = 200,
+        on_grow: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        assert connections is None or connections > 0
+        assert per_connection > 0
+        self._connections = connections
+        self._per_connection = per_connection
+        self._on_grow = on_grow
+        self._shares: list[dict[str, None]] = [{}]  # ordered sets
         self._is_made = trio.Event()
+        self.version = 0
 
     @property
     def is_made(self) -> bool:
         """Whether the tickers are known."""
         return self._is_made.is_set()
 
+    @property
+    def tickers(self) -> list[str]:
+        """Every ticker that is watched now."""
+        return [ticker for share in self._shares for ticker in share]
+
+    def share(self, index: int) -> tuple[str, ...]:
+        """What connection number `index` (from 0) carries."""
+        return tuple(self._shares[index]) if index < len(self._shares) else ()
+
     def make(self, tickers: Sequence[str]) -> None:
         """Say which. At least one."""
         assert tickers
-        self._tickers = tuple(tickers)
+        wanted = self._connections or -(-len(tickers) // self._per_connection)
+        self._shares = [{} for _ in range(min(wanted, len(tickers)))]
+        for place, ticker in enumerate(dict.fromkeys(tickers)):
+            self._shares[place % len(self._shares)][ticker] = None
+        self.version += 1
         self._is_made.set()
+        self.announce()
+
+    def admit(self, ticker: str, *, but_not: int | None = None) -> None:
+        """Watch one more market, on any connection but that one; nothing changes if it is watched already."""
+        if any(ticker in share for share in self._shares):
+            return
+        places = [index for index in range(len(self._shares)) if index != but_not]
+        place = min(places, key=lambda index: len(self._shares[index]), default=len(self._shares))
+        may_grow = self._connections is None or len(self._shares) < self._connections or not places
+        if may_grow and (not places or len(self._shares[place]) >= self._per_connection):
+            place = len(self._shares)
+            self._shares.append({})
+        self._shares[place][ticker] = None
+        self.version += 1
+        self.announce()
+
+    def dismiss(self, ticker: str) -> None:
+        """Watch a market no longer; nothing changes if it is not watched."""
+        for share in self._shares:
+            if ticker in share:
+                del share[ticker]
+                self.version += 1
+
+    def move(self, tickers: Iterable[str], *, away_from: int) -> None:
+        """A connection cannot carry these: put them on another one, a new one if need be."""
+        for ticker in tickers:
+            if ticker in self._shares[away_from]:
+                self.dismiss(ticker)
+                self.admit(ticker, but_not=away_from)
+
+    def announce(self) -> None:
+        """Tell again how many connections are wanted: whoever opens them may have started anew."""
+        if self.is_made:
+            self._on_grow(len(self._shares))
 
     async def wait(self) -> tuple[str, ...]:
         """The tickers, as soon as they are known."""
         await self._is_made.wait()
-        return self._tickers
+        return tuple(self.tickers)

@@ -1,10 +1,12 @@
-"""Reach the venue once and say what was found: exchange status, clock, key. For `traderv3 check`."""
+"""Reach the venue once and say what was found: exchange status, next pause, clock, key, limits. For `traderv3 check`."""
 
 from collections.abc import Callable
 
 from traderv3.clients.doors import find_signer, open_door
 from traderv3.config.settings import Settings
 from traderv3.domain.errors import EnvironmentMismatch, TraderError, VenueRefused
+from traderv3.domain.timestamps import rfc3339
+from traderv3.protocol.schedule import next_pause
 
 EXIT_OK, EXIT_UNREACHED, EXIT_CONFIGURATION, EXIT_REFUSED = 0, 1, 2, 3
 
@@ -20,9 +22,15 @@ async def check_venue(settings: Settings, say: Callable[[str], None], *, wall_us
             status = await door.rest.exchange_status()
             say(f"exchange     {'open' if status.exchange_active else 'PAUSED'}")
             say(f"trading      {'open' if status.trading_active else 'PAUSED'} at the venue")
+            pause = next_pause(await door.rest.schedule(), wall_us())
+            say(
+                f"next pause   {f'{rfc3339(pause.starts_us)} to {rfc3339(pause.ends_us)}' if pause else 'none announced'}"
+            )
             say(f"clock        the venue's is ahead of ours by {door.clock.offset_us / 1e6:.1f} s")
-            await door.rest.check_key()
-            say("key          accepted")
+            await door.rest.read_limits()
+            stats = door.rest.stats()
+            say(f"key          accepted, tier {stats.usage_tier}")
+            say(f"limits       {stats.read_rate} read and {stats.write_rate} write tokens a second")
         finally:
             await door.rest.aclose()
     except VenueRefused as exc:

@@ -18,6 +18,9 @@ class Limits:
     reconnect_most_s: float = 20.0
     # Clients in the wild send tickers in chunks of about 200; the venue's own limit is not published.
     subscribe_chunk: int = 200
+    # Markets on one connection unless V3_CONNECTIONS says how many connections: one chunk each, so that a new
+    # connection is subscribed in one command and a lost one takes few books along.
+    markets_per_connection: int = 200
     # A command or snapshot that the venue leaves unanswered for so long is asked for again, then the connection goes.
     answer_s: float = 5.0
     # We ping every 10 s; a socket with neither bytes nor pong for 30 s is dead (design, section 7).
@@ -48,3 +51,4 @@ LIMITS: Final = Limits()
 assert LIMITS.reconnect_most_s + LIMITS.connect_s + LIMITS.handshake_s + LIMITS.answer_s < 2 * LIMITS.heartbeat_s
 assert LIMITS.ping_s * 2 < LIMITS.silence_s, "one lost pong must not look like a dead socket"
 assert LIMITS.handler_s < LIMITS.heartbeat_s
+assert LIMITS.markets_per_connection <= LIMITS.subscribe_chunk

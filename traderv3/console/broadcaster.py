@@ -65,7 +65,7 @@ class Broadcaster:
         self._hub = hub
         self._tap = tap
         self._cut = cut
-        self._sent_updates: dict[str, tuple[int, str]] = {}
+        self._sent_updates: dict[str, tuple[int, str, str | None]] = {}
         self._last_tree: object = None
         self._tree_due = 0.0
         self._last_glance: object = None
@@ -134,11 +134,12 @@ class Broadcaster:
                 self._hub.log("alert", _ended(held))
 
     def _show_markets(self) -> None:
-        for ticker, book in self._hub.picture.sources.feed.books.items():
-            mark = (book.updates, book.state.value)
+        feed = self._hub.picture.sources.feed
+        for ticker, book in feed.books.items():
+            mark = (book.updates, book.state.value, feed.statuses.get(ticker))
             if self._sent_updates.get(ticker) != mark:
                 self._sent_updates[ticker] = mark
-                self._hub.show("market", ticker, market_top(book))
+                self._hub.show("market", ticker, market_top(book, feed.statuses.get(ticker)))
 
     def _show_tree(self, now: float) -> None:
         if not self._hub.clients:

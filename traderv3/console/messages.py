@@ -14,6 +14,8 @@ Timestamp = str
 HealthLevel = Literal["healthy", "degraded", "unhealthy"]
 ActorStatus = Literal["starting", "running", "backoff", "stopped", "failed"]
 BookStateName = Literal["syncing", "live", "stale"]
+LinkName = Literal["connected", "connecting", "disconnected"]
+BreakerName = Literal["closed", "open", "half_open"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -36,7 +38,7 @@ class Metrics(Message, frozen=True, kw_only=True):
     snapshots_received: int
     deltas_received: int
     connection_uptime: float  # seconds the venue connection has been up; 0.0 while it is down
-    ws_connection_status: Literal["connected", "connecting", "disconnected"]
+    ws_connection_status: LinkName
     last_message_time: Timestamp | None
     connection_established: Timestamp | None
     first_snapshot_received: Timestamp | None
@@ -97,7 +99,7 @@ class SubscriberReport(Message, frozen=True, kw_only=True):
     failed: int
     timed_out: int
     skipped: int
-    breaker: Literal["closed", "open", "half_open"]
+    breaker: BreakerName
     last_error: str | None
 
 
@@ -111,15 +113,92 @@ class StateTransition(Message, frozen=True, kw_only=True):
     metrics: Metrics
 
 
+class ConnectionReport(Message, frozen=True, kw_only=True):
+    """One market-data connection: how it stands, why, and the age of what it brought last (null: nothing yet)."""
+
+    name: str
+    link: LinkName
+    reason: str
+    connected_since: Timestamp | None
+    last_message_age_ms: int | None
+    markets: int
+    live: int
+
+
+class RestReport(Message, frozen=True, kw_only=True):
+    """The way to the venue's REST: its circuit breaker, what went wrong, what the token buckets hold, the clocks.
+
+    `requests` counts every try; `failures` are silence, 5xx and unreadable answers, `refused` other 4xx, `throttled` 429s.
+    """
+
+    breaker: BreakerName
+    next_probe_s: float
+    requests: int
+    failures: int
+    refused: int
+    retried: int
+    throttled: int
+    last_error: str | None
+    last_error_us: int | None
+    usage_tier: str | None
+    read_tokens: int
+    read_capacity: int
+    read_rate: int
+    write_tokens: int
+    write_capacity: int
+    write_rate: int
+    clock_offset_ms: int
+    clock_round_trip_ms: int | None
+    clock_age_s: float | None
+    is_clock_measured: bool
+
+
+class CrossCheckReport(Message, frozen=True, kw_only=True):
+    """How often a book read by REST agreed with ours: `score` from 0 to 1 over the last ones, null before the first."""
+
+    score: float | None
+    checked: int
+    agreed: int
+    disagreed: int
+    inconclusive: int
+    last_ticker: str | None
+    last_outcome: str | None
+    last_reason: str
+    last_us: int | None
+
+
+class GapReport(Message, frozen=True, kw_only=True):
+    """One line of the gap journal; `how` and `stale_ms` are null while the repair is under way."""
+
+    connection: str
+    timestamp: Timestamp
+    what: str
+    missing: int
+    books: int
+    how: str | None
+    stale_ms: int | None
+
+
+class ExchangeReport(Message, frozen=True, kw_only=True):
+    """What the exchange says of its hours; `sentence` is null while everything is open. Null: not known."""
+
+    exchange_active: bool | None
+    trading_active: bool | None
+    sentence: str | None
+    pause_start: Timestamp | None
+    pause_end: Timestamp | None
+
+
 class MarketTop(Message, frozen=True, kw_only=True):
     """The best of one market's book, each side at its own prices: an ask is a dollar less the other side's best bid.
 
-    Null where a side is empty.
+    Null where a side is empty. `market_status` is the venue's word for the market, null while it is not known.
     """
 
     ticker: str
     book_state: BookStateName
     stale_reason: str | None
+    market_status: str | None
     yes_bid: str | None
     yes_bid_size: str | None
     yes_ask: str | None
@@ -170,6 +249,11 @@ class Status(Message, frozen=True, kw_only=True):
     components: dict[str, Component]
     supervision: SupervisionNode
     subscribers: dict[str, SubscriberReport]
+    connections: list[ConnectionReport]
+    rest: RestReport | None
+    cross_check: CrossCheckReport | None
+    gaps: list[GapReport]
+    exchange: ExchangeReport
     transitions: list[StateTransition]
     warnings: list[str]
 

@@ -11,8 +11,8 @@ from traderv3.console import messages
 from traderv3.core.event_bus import SubscriberStats
 from traderv3.core.mailbox import MailboxStats
 from traderv3.core.supervision import NodeReport
-from traderv3.domain.book import NONE, Book
-from traderv3.domain.feed import Feed
+from traderv3.domain.book import NONE, Book, BookState
+from traderv3.domain.feed import Feed, GapEntry
 from traderv3.domain.health import Health, Numbers
 from traderv3.domain.states import State
 from traderv3.domain.timestamps import rfc3339, rfc3339_or_none
@@ -41,6 +41,8 @@ class Sources:
     numbers: Callable[[], Numbers]
     tree: Callable[[], NodeReport]
     subscribers: Callable[[], Mapping[str, SubscriberStats]]
+    rest: Callable[[], messages.RestReport | None]
+    cross_check: Callable[[], messages.CrossCheckReport | None]
     dropped: Callable[[], int]
     warnings: Callable[[], Sequence[str]]
 
@@ -91,8 +93,8 @@ def workers(node: messages.SupervisionNode) -> Iterable[messages.Component]:
         yield from workers(child)
 
 
-def market_top(book: Book) -> messages.MarketTop:
-    """The best of one book; a side's ask is a dollar less the other side's best bid."""
+def market_top(book: Book, status: str | None = None) -> messages.MarketTop:
+    """The best of one book; a side's ask is a dollar less the other side's best bid. `status`: the venue's word."""
 
     def bid(price: int) -> str | None:
         return None if price == NONE else format_price(price)
@@ -108,6 +110,7 @@ def market_top(book: Book) -> messages.MarketTop:
         ticker=book.ticker,
         book_state=book.state.value,
         stale_reason=book.stale_reason,
+        market_status=status,
         yes_bid=bid(book.best_yes),
         yes_bid_size=yes_size,
         yes_ask=ask(book.best_no),
@@ -201,7 +204,36 @@ class Picture:
 
     def market_tops(self) -> list[messages.MarketTop]:
         """Every market's top, in the order they were chosen."""
-        return [market_top(book) for book in self.sources.feed.books.values()]
+        feed = self.sources.feed
+        return [market_top(book, feed.statuses.get(ticker)) for ticker, book in feed.books.items()]
+
+    def connections(self) -> list[messages.ConnectionReport]:
+        """How each market-data connection stands."""
+        s = self.sources
+        now_us, books = s.wall_us(), s.feed.books
+        return [
+            messages.ConnectionReport(
+                name=name,
+                link=line.link.value,
+                reason=line.reason,
+                connected_since=rfc3339_or_none(line.connected_us),
+                last_message_age_ms=None if line.last_message_us is None else (now_us - line.last_message_us) // 1000,
+                markets=len(line.tickers),
+                live=sum(books[ticker].state is BookState.LIVE for ticker in line.tickers),
+            )
+            for name, line in s.feed.lines.items()
+        ]
+
+    def exchange(self) -> messages.ExchangeReport:
+        """What the exchange says of its hours."""
+        hours = self.sources.feed.hours
+        return messages.ExchangeReport(
+            exchange_active=hours.is_exchange_active,
+            trading_active=hours.is_trading_active,
+            sentence=hours.sentence(self.sources.wall_us()),
+            pause_start=rfc3339(hours.pause.starts_us) if hours.pause else None,
+            pause_end=rfc3339(hours.pause.ends_us) if hours.pause else None,
+        )
 
     def status(self, transitions: Sequence[messages.StateTransition]) -> messages.Status:
         """The whole picture."""
@@ -220,9 +252,26 @@ class Picture:
             components={worker.name: worker for worker in workers(tree)},
             supervision=tree,
             subscribers={name: _subscriber(stats) for name, stats in s.subscribers().items()},
+            connections=self.connections(),
+            rest=s.rest(),
+            cross_check=s.cross_check(),
+            gaps=[_gap(entry) for entry in s.feed.gaps],
+            exchange=self.exchange(),
             transitions=list(transitions),
             warnings=list(s.warnings()),
         )
+
+
+def _gap(entry: GapEntry) -> messages.GapReport:
+    return messages.GapReport(
+        connection=entry.connection,
+        timestamp=rfc3339(entry.at_us),
+        what=entry.what,
+        missing=entry.missing,
+        books=entry.books,
+        how=entry.how,
+        stale_ms=entry.stale_ms,
+    )
 
 
 def _subscriber(stats: SubscriberStats) -> messages.SubscriberReport:

@@ -1,22 +1,19 @@
 """Facts from one actor to every actor that asked for them, without the teller ever waiting or failing.
 
 Each subscriber has its own bounded mailbox (oldest dropped, counted) and its own task. A handler that raises or runs
-over its time is isolated, counted and logged; a windowed circuit breaker then rests it: closed -> open when at least
-half of `calls_min` or more calls in `window_s` failed -> half-open after `rest_s`, one probe decides -> closed or open.
+over its time is isolated, counted and logged; when too many of its calls fail, a circuit breaker rests it.
 Never: an exception or a wait in `publish`. This is one of the two doors at which `Exception` is caught.
 """
 
-import enum
 import functools
-import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 import trio
 
+from traderv3.core.breaker import Breaker, BreakerLimits, BreakerState
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.mailbox import Mailbox, MailboxStats, Policy
 from traderv3.core.supervisor import describe
@@ -26,24 +23,13 @@ Handler = Callable[[Any], Awaitable[None]]
 log = structlog.get_logger(component="event_bus")
 
 
-class BreakerState(enum.StrEnum):
-    """Whether a subscriber's handler is called."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
 @dataclass(frozen=True, slots=True)
 class BusLimits:
     """The bus's bounds; times in seconds."""
 
     capacity: int = 1000
     handler_s: float = 5.0
-    window_s: float = 30.0
-    calls_min: int = 5
-    failure_share: float = 0.5
-    rest_s: float = 10.0
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,44 +45,6 @@ class SubscriberStats:
     last_error: str | None
 
 
-class Breaker:
-    """A circuit breaker over a sliding window of outcomes. Times come in as arguments."""
-
-    CALLS_KEPT = 1000
-
-    def __init__(self, limits: BusLimits) -> None:
-        self._limits = limits
-        self._outcomes: deque[tuple[float, bool]] = deque()
-        self._failures = 0  # among the outcomes
-        self._opened_at = -math.inf
-        self.state = BreakerState.CLOSED
-
-    def allows(self, now: float) -> bool:
-        """Whether a call may be made now; an open breaker that has rested becomes half-open and lets one through."""
-        if self.state is BreakerState.OPEN and now - self._opened_at >= self._limits.rest_s:
-            self.state = BreakerState.HALF_OPEN
-        return self.state is not BreakerState.OPEN
-
-    def record(self, now: float, *, is_success: bool) -> bool:
-        """Take one call's outcome; True if the state changed."""
-        before = self.state
-        if before is BreakerState.HALF_OPEN:
-            self._outcomes.clear()
-            self._failures = 0
-            self.state = BreakerState.CLOSED if is_success else BreakerState.OPEN
-        self._outcomes.append((now, is_success))
-        self._failures += not is_success
-        while now - self._outcomes[0][0] > self._limits.window_s or len(self._outcomes) > self.CALLS_KEPT:
-            self._failures -= not self._outcomes.popleft()[1]
-        is_enough = len(self._outcomes) >= self._limits.calls_min
-        is_too_much = self._failures >= self._limits.failure_share * len(self._outcomes)
-        if self.state is BreakerState.CLOSED and is_enough and is_too_much:
-            self.state = BreakerState.OPEN
-        if self.state is BreakerState.OPEN and before is not BreakerState.OPEN:
-            self._opened_at = now
-        return self.state is not before
-
-
 class Subscriber:
     """One handler with its mailbox and breaker."""
 
@@ -104,7 +52,7 @@ class Subscriber:
         self.name = name
         self.types = types
         self.mailbox: Mailbox[object] = Mailbox(f"bus/{name}", limits.capacity, Policy.DROP_OLDEST)
-        self.breaker = Breaker(limits)
+        self.breaker = Breaker(limits.breaker)
         self._handler = handler
         self._limits = limits
         self._handled = self._failed = self._timed_out = self._skipped = 0
@@ -114,12 +62,16 @@ class Subscriber:
         """Handle events one after another for ever. What is not in hand stays in the mailbox, for the next run too."""
         while True:
             for event in self.mailbox.take(1) or await self.mailbox.receive_batch(1):
-                if self.breaker.allows(trio.current_time()):
-                    is_success = await self._handle(event)
-                    if self.breaker.record(trio.current_time(), is_success=is_success):
-                        log.warning("circuit breaker moved", subscriber=self.name, breaker=self.breaker.state.value)
-                else:
+                ticket = self.breaker.admit(trio.current_time())
+                if ticket is None:
                     self._skipped += 1
+                    continue
+                try:
+                    is_success = await self._handle(event)
+                    if self.breaker.record(trio.current_time(), ticket, is_success=is_success):
+                        log.warning("circuit breaker moved", subscriber=self.name, breaker=self.breaker.state.value)
+                finally:
+                    self.breaker.abandon(ticket)  # the bus may be stopped in the middle of a probe
 
     async def _handle(self, event: object) -> bool:
         """Hand over one event; whether all went well. Every outcome is counted, being cancelled included."""

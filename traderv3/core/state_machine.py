@@ -81,7 +81,7 @@ class StateMachine(Generic[S]):
         self._entry_actions = dict(entry_actions or {})
         self._entry_s = entry_s
         self._lock = trio.Lock()
-        self._entered_at = trio.current_time()
+        self._entered_at = self._limit_from = trio.current_time()
 
     def may(self, target: S) -> bool:
         """Whether the table holds an edge from the current state to `target`."""
@@ -110,7 +110,7 @@ class StateMachine(Generic[S]):
             if action is not None:
                 await self._enter(source, target, action)
             self.state, self.context = target, context
-            self._entered_at = trio.current_time()
+            self._entered_at = self._limit_from = trio.current_time()
             self._announce(Transition(source, target, context, self._entered_at - began))
             return True
 
@@ -127,7 +127,11 @@ class StateMachine(Generic[S]):
     @property
     def left_s(self) -> float:
         """Seconds until the current state's time limit, infinite where it has none."""
-        return self.table.limits_s.get(self.state, float("inf")) - self.held_s
+        return self.table.limits_s.get(self.state, float("inf")) - (trio.current_time() - self._limit_from)
+
+    def excuse(self) -> None:
+        """What the state waits for is known to take its time: its limit counts from now."""
+        self._limit_from = trio.current_time()
 
     async def enforce_limit(self, because: str = "") -> bool:
         """If the current state's time has run out, go where the table says, telling what was waited for; True if it moved."""

@@ -31,6 +31,7 @@ class Book:
 
     `yes` and `no` map price to size, every size above 0; `best_yes` and `best_no` are the highest price of a side
     or `NONE`. `run` is the venue's time of the last change, as it said it: changes of one time belong together.
+    `witness`, if somebody put a list there, collects every change as `(is_yes, price, change)` until the next snapshot.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Book:
         "state",
         "ticker",
         "updates",
+        "witness",
         "yes",
     )
 
@@ -62,6 +64,7 @@ class Book:
         self.clock: int | None = None
         self.run: int | str | None = None
         self.received_us: int | None = None
+        self.witness: list[tuple[bool, int, int]] | None = None
         self.updates = 0
 
     def replace(self, yes: Iterable[tuple[int, int]], no: Iterable[tuple[int, int]]) -> None:
@@ -78,6 +81,7 @@ class Book:
         self.state = BookState.LIVE
         self.stale_reason = None
         self.is_unserved = False
+        self.witness = None
         self.updates += 1
 
     def apply(self, is_yes: bool, price: int, change: int) -> None:
@@ -103,6 +107,8 @@ class Book:
             msg = f"{self.ticker}: {side} level {price} would hold {size}"
             raise NegativeLevel(msg)
         self.updates += 1
+        if self.witness is not None:
+            self.witness.append((is_yes, price, change))
 
     def mark_stale(self, reason: str) -> bool:
         """Withdraw trust from a live book; True if it was live. A book never yet live stays `syncing`."""

@@ -1,15 +1,20 @@
-"""What is known of the market data right now: the books, what came in, and how the connection stands.
+"""What is known of the market data right now: the books, what came in, and how the connections stand.
 
-One writer (the connectors), many readers; every write is complete before anybody else can run, so a reader sees state
-and levels together. It outlives the actors that write it.
+One writer (the connectors and discovery), many readers; every write is complete before anybody else can run, so a reader
+sees state and levels together. It outlives the actors that write it.
 Units: times in microseconds since the epoch.
 """
 
 import enum
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from traderv3.domain.book import Book, BookState
+from traderv3.domain.hours import Hours
+
+GAPS_KEPT: Final = 200
 
 
 class Link(enum.StrEnum):
@@ -18,6 +23,19 @@ class Link(enum.StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection to the venue's stream, or the attempt at one. `tickers` are the markets whose books it carries."""
+
+    link: Link = Link.DISCONNECTED
+    reason: str = "not tried yet"
+    connected_us: int | None = None  # None while down
+    last_message_us: int | None = None
+    tickers: tuple[str, ...] = ()
+    has_books: bool = True  # False: other channels; what the feed says of its link is not about it
+    was_up: bool = False  # at least once in this process
 
 
 @dataclass(slots=True)
@@ -30,12 +48,29 @@ class FeedCounters:
     deltas_unused: int = 0  # for a book that waits for its snapshot, or that nobody asked for
     gaps: int = 0
     duplicates: int = 0
+    rollbacks: int = 0  # a number from the past
+    resets: int = 0  # the venue began to count anew on a running subscription
     resyncs: int = 0
     reconnects: int = 0
     protocol_errors: int = 0  # unreadable, missing fields, impossible values
     unknown_types: int = 0
+    unknown_fields: int = 0
     negative_levels: int = 0
     crossed_books: int = 0
+    clock_backwards: int = 0
+
+
+@dataclass(slots=True)
+class GapEntry:
+    """One line of the gap journal. `how` and `stale_ms` are None while the repair is under way."""
+
+    connection: str
+    at_us: int
+    what: str  # what went missing, in a sentence
+    missing: int  # sequence numbers; 0 where the trouble was of another kind
+    books: int
+    how: str | None = None  # snapshot, resubscribe, reconnect
+    stale_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -43,26 +78,78 @@ class Feed:
     """The market data of the whole process.
 
     `problem` is a sentence about something that a person must mend (a refused key, no market left), None otherwise.
-    `absent` maps a wanted ticker to why it has no book.
+    `absent` maps a wanted ticker to why it has no book, `closed` one whose market is over to how: its last book stays.
+    `statuses` maps a ticker to the venue's word for its market (active, inactive, closed, …).
+    `suspects` maps a ticker whose book was found wrong from outside to why; its connector takes it from there.
     """
 
     books: dict[str, Book] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    closed: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    suspects: dict[str, str] = field(default_factory=dict)
     counters: FeedCounters = field(default_factory=FeedCounters)
-    link: Link = Link.DISCONNECTED
-    link_reason: str = "not tried yet"
-    connected_us: int | None = None  # None while down
+    gaps: deque[GapEntry] = field(default_factory=lambda: deque(maxlen=GAPS_KEPT))
+    lines: dict[str, Line] = field(default_factory=dict)  # by the name of the connector
+    hours: Hours = field(default_factory=Hours)
+    search_reason: str = "not tried yet"  # why the markets are not known yet
     first_snapshot_us: int | None = None
-    last_message_us: int | None = None
     was_accepted: bool = False  # the venue took our key at least once in this process
     problem: str | None = None
-    exchange_active: bool | None = None  # None: not known
-    trading_active: bool | None = None
 
     def watch(self, tickers: Iterable[str]) -> None:
         """Hold a book for each ticker from now on; those held already stay as they are."""
         for ticker in tickers:
             self.books.setdefault(ticker, Book(ticker))
+
+    def line(self, name: str) -> Line:
+        """The connection of that name, made if need be."""
+        return self.lines.setdefault(name, Line())
+
+    def suspect(self, ticker: str, reason: str) -> None:
+        """A book was found wrong from outside: stale from now on, and its connector asks for it again."""
+        if self.books[ticker].mark_stale(reason):
+            self.suspects[ticker] = reason
+
+    def close(self, ticker: str, reason: str) -> None:
+        """A market is over: what is held of its book is its last word."""
+        self.closed[ticker] = reason
+        self.books[ticker].mark_stale(reason)
+
+    def forget(self, ticker: str) -> None:
+        """Hold nothing of a market any more."""
+        for table in (self.books, self.absent, self.closed, self.statuses, self.suspects):
+            table.pop(ticker, None)
+
+    # -- all connections together ----------------------------------------------------------------------------------
+
+    def _book_lines(self) -> list[Line]:
+        return [line for line in self.lines.values() if line.has_books]
+
+    @property
+    def link(self) -> Link:
+        """Connected while any connection is."""
+        links = {line.link for line in self._book_lines()}
+        return next((link for link in (Link.CONNECTED, Link.CONNECTING) if link in links), Link.DISCONNECTED)
+
+    @property
+    def link_reason(self) -> str:
+        """Why a connection is not up; of several, the first; the last word of the first while all are up."""
+        lines = [line for line in self._book_lines() if line.tickers] or self._book_lines()
+        down = [line for line in lines if line.link is not Link.CONNECTED]
+        return next((line.reason for line in down or lines), self.search_reason)
+
+    @property
+    def connected_us(self) -> int | None:
+        """Since when there has been a connection; None while there is none."""
+        return min((line.connected_us for line in self._book_lines() if line.connected_us is not None), default=None)
+
+    @property
+    def last_message_us(self) -> int | None:
+        """When the last market-data message came, on whichever connection."""
+        return max((line.last_message_us for line in self._book_lines() if line.last_message_us), default=None)
+
+    # -- books by what may be done with them -----------------------------------------------------------------------
 
     @property
     def live(self) -> int:
@@ -71,15 +158,18 @@ class Feed:
 
     @property
     def stale(self) -> list[str]:
-        """Tickers whose book was live once and is not to be believed now."""
-        return [ticker for ticker, book in self.books.items() if book.state is BookState.STALE]
+        """Tickers whose book was live once and is not to be believed now, those of closed markets left out."""
+        return [t for t, book in self.books.items() if book.state is BookState.STALE and t not in self.closed]
 
     @property
     def syncing(self) -> list[str]:
         """Tickers that wait for their first snapshot, those with a known absence left out."""
-        return [t for t, book in self.books.items() if book.state is BookState.SYNCING and t not in self.absent]
+        return [t for t, book in self.books.items() if book.state is BookState.SYNCING and not self._is_out(t)]
 
     @property
     def unserved(self) -> list[str]:
         """Tickers for which the venue gives no usable snapshot while it serves others."""
-        return [t for t, book in self.books.items() if book.is_unserved and t not in self.absent]
+        return [t for t, book in self.books.items() if book.is_unserved and not self._is_out(t)]
+
+    def _is_out(self, ticker: str) -> bool:
+        return ticker in self.absent or ticker in self.closed

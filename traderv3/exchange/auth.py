@@ -1,4 +1,7 @@
-"""Who may talk to the exchange: registered keys, the signature check with its clock window, our own key pair.
+"""Who may talk to the exchange: members and their keys, the signature check with its clock window, our own key pair.
+
+A key belongs to one member, by default to one of its own. Without the scope `write` it places nothing; without `read` it
+sees no private thing.
 
 Answers are the venue's own four 401 bodies. Times in milliseconds since the epoch.
 Source: docs.kalshi.com, "API keys", and captures of June 2026 for the bodies and the window.
@@ -46,15 +49,42 @@ UNKNOWN: Final = _refusal("authentication_error", "authentication_error", "NOT_F
 EXPIRED: Final = _refusal("header_timestamp_expired", "header timestamp expired")
 
 
+ALL_SCOPES: Final = frozenset({"read", "write"})
+
+
+class Member(NamedTuple):
+    """Whoever signed a request: the key, the member it belongs to, what it may do."""
+
+    key_id: str
+    user_id: str
+    scopes: frozenset[str]
+
+
 class KeyRegistry:
-    """Public keys by key id."""
+    """Public keys and their members by key id."""
 
     def __init__(self) -> None:
         self._keys: dict[str, PublicKey] = {}
+        self._members: dict[str, Member] = {}
 
-    def register(self, key_id: str, public_pem: str) -> None:
+    def register(
+        self, key_id: str, public_pem: str, *, user_id: str | None = None, scopes: frozenset[str] = ALL_SCOPES
+    ) -> Member:
         """Accept this key from now on. Raises `KeyProblem` on an unreadable PEM."""
+        assert scopes <= ALL_SCOPES
         self._keys[key_id] = load_public_key(public_pem)
+        member = Member(key_id, user_id or str(uuid.uuid5(uuid.NAMESPACE_OID, f"member:{key_id}")), scopes)
+        self._members[key_id] = member
+        return member
+
+    @property
+    def members(self) -> list[Member]:
+        """Every registered key, in order."""
+        return list(self._members.values())
+
+    def member(self, headers: Mapping[str, str]) -> Member | None:
+        """Whose key a request names; ask only after `why_refused` had nothing to say."""
+        return self._members.get(headers.get(KEY_HEADER.lower(), ""))
 
     def why_refused(self, headers: Mapping[str, str], method: str, path: str, *, now_ms: int) -> _Body | None:
         """The body of the 401, or None if the request is signed by a key we know. Header names in lower case."""

@@ -5,6 +5,7 @@ Never: an unbounded wait for a client that stopped reading (its streams overflow
 exception of the connection let out.
 """
 
+import math
 from typing import Final
 
 import trio
@@ -22,17 +23,20 @@ COMMAND_BYTES_MAX: Final = 1 << 20  # some 30,000 tickers in one command
 
 
 class Client:
-    """A connection that was admitted."""
+    """A connection that was admitted, and the member whose key opened it."""
 
-    def __init__(self, floor: Floor, stream: ClientStream) -> None:
+    def __init__(self, floor: Floor, stream: ClientStream, *, user_id: str = "", may_read: bool = True) -> None:
         self._floor = floor
         self._stream = stream
+        self._user_id = user_id
+        self._may_read = may_read
+        self._opened_s = trio.current_time()
         self._output = trio.Event()
         self._drained = trio.Event()
 
     async def run(self) -> ClientSession:
         """Serve until the connection ends, by whichever side; returns the session that ended."""
-        session = self._floor.open_session(on_output=self._wake)
+        session = self._floor.open_session(self._wake, user_id=self._user_id, may_read=self._may_read)
         try:
             async with trio.open_nursery() as nursery:
                 socket = await self._accept(nursery)
@@ -60,8 +64,6 @@ class Client:
     async def _serve(self, nursery: trio.Nursery, socket: WebSocketConnection, session: ClientSession) -> None:
         nursery.start_soon(self._send, socket, session)
         nursery.start_soon(self._ping)
-        if self._floor.faults.silent_after:
-            nursery.start_soon(self._fall_silent, session)
         commands = Commands(session)
         while True:
             message = await socket.get_message()
@@ -72,23 +74,31 @@ class Client:
 
     async def _send(self, socket: WebSocketConnection, session: ClientSession) -> None:
         while True:
-            await self._output.wait()
+            with trio.CancelScope(deadline=self._silent_at_s()):
+                await self._output.wait()
+            if trio.current_time() >= self._silent_at_s():
+                await self._fall_silent(session)
             self._output = trio.Event()
             texts = session.take()
             self._drained.set()
             self._drained = trio.Event()
-            if session.is_aborted:
+            if session.is_aborted or session.is_dismissed:
                 raise trio.ClosedResourceError
             await self._stream.send_texts(texts, is_open=lambda: socket.closed is None)
 
     async def _ping(self) -> None:
         while True:
             await trio.sleep(PING_S)
-            await self._stream.send_all(PING)
+            stop_s = self._floor.faults.pings_stop
+            if not stop_s or trio.current_time() < self._opened_s + stop_s:
+                await self._stream.send_all(PING)
+
+    def _silent_at_s(self) -> float:
+        after_s = self._floor.faults.silent_after
+        return self._opened_s + after_s if after_s else math.inf
 
     async def _fall_silent(self, session: ClientSession) -> None:
         """The fault of a dead socket: TCP stays up, nothing comes any more, not even a pong."""
-        await trio.sleep(self._floor.faults.silent_after)
         self._stream.is_silent = True
         self._floor.close_session(session)
         await trio.sleep_forever()

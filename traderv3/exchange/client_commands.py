@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from traderv3.exchange import wire
+from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.exchange.session import (
     BOOK_CHANNEL,
     CHANNELS,
     MARKET_CHANNELS,
+    READ_CHANNELS,
     TICKER_CHANNEL,
     Subscription,
 )
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from traderv3.exchange.listing import Listing
     from traderv3.exchange.session import ClientSession
 
-MARKETS_PER_SUBSCRIPTION_MAX: Final = 10_000  # the venue has a cap and does not publish it
 SHARDS_MAX: Final = 100
 _ID_MAX: Final = 2**63 - 1
 
@@ -34,17 +35,20 @@ TEXTS: Final = {
     5: "Unknown command",
     7: "Unknown subscription ID",
     8: "Unknown channel name",
+    9: "Authentication required",
     11: "Invalid parameter",
     12: "Exactly one subscription ID is required",
     13: "Unsupported action",
     14: "Market Ticker required",
     15: "Action required",
     16: "Market not found",
+    18: "Command timeout",
     19: "shard_factor must be > 0",
     20: "shard_factor is required when shard_key is set",
     21: "shard_key must be >= 0 and < shard_factor",
     22: "shard_factor must be <= 100",
     26: "Subscription market limit exceeded",
+    27: "Too many requests",
     28: "Markets not found",
 }
 
@@ -89,6 +93,9 @@ class Commands:
                 raise Refused(2)
             if not isinstance(params, dict):
                 raise Refused(11)
+            timeout = self._floor.faults.command_timeout
+            if timeout and self._floor.rng.random() < timeout:
+                raise Refused(18)
             verb(command_id, params)
         except Refused as refusal:
             self._refuse(command_id, refusal)
@@ -110,12 +117,15 @@ class Commands:
                 self._refuse(command_id, refusal)
 
     def _subscribe_channel(self, command_id: int | None, channel: str, params: dict[str, Any]) -> None:
+        if channel in READ_CHANNELS and not self._session.may_read:
+            raise Refused(9)
         flags = {name: _flag(params, name) for name in ("use_yes_price", "skip_ticker_ack", "send_initial_snapshot")}
         if channel == "communications":
             _check_shards(params)
-        listings, is_by_id = self._listings(params, channel)
+        listings, is_by_id = self._listings(params, channel, is_adding=True)
         session = self._session
         subscription = session.by_channel.get(channel)
+        self._check_room(subscription, listings or ())
         if subscription is None:
             subscription = session.subscribe(channel)
             subscription.markets = None if listings is None else {}
@@ -129,6 +139,7 @@ class Commands:
             fresh = session.add_markets(subscription, listings or ())
         else:
             # The price scale of a running stream stays as it is: half its levels would change their meaning.
+            self._check_rate(subscription)
             if flags["skip_ticker_ack"] is not None:
                 subscription.skip_ack = flags["skip_ticker_ack"]
             if listings is None:
@@ -160,6 +171,7 @@ class Commands:
 
     def _update(self, command_id: int | None, params: dict[str, Any]) -> None:
         subscription = self._one_subscription(params)
+        self._check_rate(subscription)
         action = params.get("action")
         if not action:
             raise Refused(15, subscription=subscription)
@@ -168,7 +180,7 @@ class Commands:
         if subscription.channel not in MARKET_CHANNELS or action not in allowed:
             raise Refused(13, subscription=subscription)
         try:
-            listings, _ = self._listings(params, subscription.channel)
+            listings, _ = self._listings(params, subscription.channel, is_adding=action == "add_markets")
         except Refused as refusal:
             refusal.subscription = subscription
             raise
@@ -178,11 +190,9 @@ class Commands:
         if action == "get_snapshot":
             session.snapshots(subscription, listings, command_id)
             return
-        held = len(subscription.markets or ())
-        if action == "add_markets" and held + len(listings) > MARKETS_PER_SUBSCRIPTION_MAX:
-            raise Refused(26, subscription=subscription)
         fresh: list[Listing] = []
         if action == "add_markets":
+            self._check_room(subscription, listings)
             fresh = session.add_markets(subscription, listings)
         else:
             session.delete_markets(subscription, listings)
@@ -213,8 +223,23 @@ class Commands:
             raise Refused(7)
         return subscription
 
-    def _listings(self, params: Mapping[str, Any], channel: str) -> "tuple[list[Listing] | None, bool]":
-        """The markets named, None for all; and whether they were named by id. Raises `Refused`."""
+    def _check_rate(self, subscription: Subscription) -> None:
+        if not subscription.commands.take(1, now_us=self._floor.now_ms() * 1000):
+            raise Refused(27, subscription=subscription)
+
+    def _check_room(self, subscription: Subscription | None, listings: "Sequence[Listing]") -> None:
+        held = (subscription.markets or {}) if subscription is not None else {}
+        wanted = len(held) + sum(listing.ticker not in held for listing in listings)
+        if wanted > self._floor.options.markets_per_subscription_max:
+            raise Refused(26, subscription=subscription)
+
+    def _listings(
+        self, params: Mapping[str, Any], channel: str, *, is_adding: bool
+    ) -> "tuple[list[Listing] | None, bool]":
+        """The markets named, None for all; and whether they were named by id. Raises `Refused`.
+
+        A book that is to be added must belong to a market that is not finalized: seen live with code 28.
+        """
         if channel not in MARKET_CHANNELS:
             return None, False
         tickers = _one_or_many(params, "market_ticker", "market_tickers")
@@ -227,7 +252,10 @@ class Commands:
                 raise Refused(14)
             return None, False
         index = self._floor.listings if tickers is not None else self._floor.by_id
-        unknown = [name for name in names if name not in index]
+        is_over = is_adding and channel == BOOK_CHANNEL
+        unknown = [
+            name for name in names if name not in index or (is_over and index[name].status == MarketStatus.FINALIZED)
+        ]
         if unknown:
             raise Refused(28 if self._floor.options.is_unknown_ticker_28 else 16, tickers=unknown)
         return [index[name] for name in names], ids is not None

@@ -3,6 +3,8 @@
 Once it listens it prints one JSON line on stdout: `api_url`, `ws_url`, `key_id`, `private_key_path`, `markets`; a
 playback prints a second when it is finished. stdout carries nothing else, and a reader may close it after the first line; logs
 go to stderr. Exit codes: 0 asked to stop, 1 a bug, 2 a wrong argument, a taken port or a file that is no recording.
+Rate limits: `--tier` names a tier of the venue's; the default, `unlimited`, prints the highest tier's figures and refuses
+nothing, so that a trader in `sim` is never throttled by its own exchange unless somebody asks for that.
 Never: state outside `<data dir>/exchange`; a non-loopback address.
 """
 
@@ -20,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, cast
 
 if TYPE_CHECKING:
-    from traderv3.exchange.auth import KeyRegistry, OwnKey
+    from traderv3.exchange.auth import OwnKey
+    from traderv3.exchange.exchange import Exchange
     from traderv3.exchange.floor import Floor
     from traderv3.exchange.playback import Playback
 
@@ -28,6 +31,8 @@ EXIT_OK: Final = 0
 EXIT_CONFIGURATION: Final = 2
 PORT_DEFAULT: Final = 8010
 SEED_DEFAULT: Final = 1
+BALANCE_DEFAULT: Final = 10_000  # dollars
+BALANCE_MAX: Final = 1_000_000_000
 _PORT_MAX: Final = 65_535
 _STDIN_BYTES: Final = 4096
 
@@ -38,17 +43,23 @@ class UsageProblem(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from traderv3.exchange.market import MARKETS_DEFAULT  # noqa: PLC0415 - other commands do not pay for it
+    from traderv3.exchange import control, faults  # noqa: PLC0415 - other commands do not pay for it
+    from traderv3.exchange.market import MARKETS_DEFAULT  # noqa: PLC0415 - as above
+    from traderv3.exchange.rate_limits import TIER_NAMES, UNLIMITED  # noqa: PLC0415 - as above
 
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"faults (P: a probability, S: seconds, N: a number):\n{faults.described()}\n\n{control.__doc__}"
     add = parser.add_argument
     add("--port", type=int, default=PORT_DEFAULT, help=f"on 127.0.0.1; 0 for any free one ({PORT_DEFAULT})")
     add("--recording", metavar="FILE", help="play a recorded session (.jsonl, .jsonl.gz, .jsonl.zst)")
     add("--speed", default="1", metavar="X|max", help="how much faster than recorded (1)")
     add("--start", choices=("subscription", "now"), default="subscription", help="when a recording starts to play")
     add("--seed", type=int, default=SEED_DEFAULT, help=f"of markets, participants and faults ({SEED_DEFAULT})")
-    add("--fault", default="", metavar="SPEC", help="drop=P,duplicate=P,garbage=P,abort=P,silent_after=S")
-    add("--key-id", help="register a further key under this id, with --public-key")
-    add("--public-key", metavar="FILE", help="its public key, PEM")
+    add("--fault", default="", metavar="SPEC", help="what goes wrong: name=value,... as listed below")
+    add("--key-id", action="append", default=[], help="register a further member's key, with --public-key; repeatable")
+    add("--public-key", action="append", default=[], metavar="FILE", help="its public key, PEM")
+    add("--tier", choices=TIER_NAMES, default=UNLIMITED, help=f"rate limits of every member ({UNLIMITED})")
+    add("--balance", type=int, default=BALANCE_DEFAULT, metavar="DOLLARS", help="every member's, at the start (10000)")
     add("--data-dir", default=os.environ.get("V3_DATA_DIR") or "data", metavar="DIR", help="(V3_DATA_DIR, or data)")
     add("--markets-count", type=int, default=MARKETS_DEFAULT, metavar="N", help=f"made-up ones ({MARKETS_DEFAULT})")
     add("--activity", type=float, default=1.0, metavar="X", help="how much busier than usual the participants are (1)")
@@ -75,16 +86,19 @@ class Options(NamedTuple):
     markets_count: int
     activity: float
     until_stdin_closes: bool
+    tier: str
+    balance: int
 
 
 def _run(args: argparse.Namespace) -> int:
     import trio  # noqa: PLC0415 - wrong arguments are answered before anything is loaded
 
     options = _checked(args)
-    keys, own = _keys(args)
+    own, keys = _keys(args)
     with contextlib.ExitStack() as stack:
         floor, playback = _floor(args, options, stack)
-        return trio.run(_serve, options, floor, playback, keys, own)
+        exchange = _exchange(options, floor, keys, takes_orders=playback is None)
+        return trio.run(_serve, options, exchange, playback, own)
 
 
 def _checked(args: argparse.Namespace) -> Options:
@@ -106,7 +120,10 @@ def _checked(args: argparse.Namespace) -> Options:
     if not 0 < args.activity <= 1_000:
         msg = f"--activity {args.activity}: write a number above 0, at most 1000"
         raise UsageProblem(msg)
-    if bool(args.key_id) != bool(args.public_key):
+    if not 0 <= args.balance <= BALANCE_MAX:
+        msg = f"--balance {args.balance}: write a number of dollars from 0 to {BALANCE_MAX}"
+        raise UsageProblem(msg)
+    if len(args.key_id) != len(args.public_key):
         msg = "--key-id and --public-key belong together"
         raise UsageProblem(msg)
     return Options(
@@ -117,14 +134,16 @@ def _checked(args: argparse.Namespace) -> Options:
         markets_count=args.markets_count,
         activity=args.activity,
         until_stdin_closes=args.until_stdin_closes,
+        tier=args.tier,
+        balance=args.balance * 1_000_000,
     )
 
 
-def _keys(args: argparse.Namespace) -> "tuple[KeyRegistry, OwnKey]":
-    from traderv3.exchange.auth import KeyRegistry, own_key  # noqa: PLC0415 - as above
-    from traderv3.protocol.signing import KeyProblem  # noqa: PLC0415 - as above
+def _keys(args: argparse.Namespace) -> "tuple[OwnKey, dict[str, str]]":
+    """Our own key, and the public PEM of each key id; ours is the first."""
+    from traderv3.exchange.auth import own_key  # noqa: PLC0415 - as above
+    from traderv3.protocol.signing import KeyProblem, load_public_key  # noqa: PLC0415 - as above
 
-    keys = KeyRegistry()
     directory = Path(args.data_dir) / "exchange"
     try:
         own = own_key(directory)
@@ -134,14 +153,16 @@ def _keys(args: argparse.Namespace) -> "tuple[KeyRegistry, OwnKey]":
     except OSError as cause:
         msg = f"no key can be kept in {directory}: {cause}"
         raise UsageProblem(msg) from None
-    keys.register(own.key_id, own.public_pem)
-    if args.key_id:
+    keys = {own.key_id: own.public_pem}
+    for key_id, path in zip(args.key_id, args.public_key, strict=True):
         try:
-            keys.register(args.key_id, Path(args.public_key).read_text())
+            pem = Path(path).read_text()
+            load_public_key(pem)
         except (OSError, UnicodeError, KeyProblem) as cause:
-            msg = f"--public-key {args.public_key}: {cause}"
+            msg = f"--public-key {path}: {cause}"
             raise UsageProblem(msg) from None
-    return keys, own
+        keys[key_id] = pem
+    return own, keys
 
 
 def _floor(args: argparse.Namespace, options: Options, stack: contextlib.ExitStack) -> "tuple[Floor, Playback | None]":
@@ -173,13 +194,27 @@ def _floor(args: argparse.Namespace, options: Options, stack: contextlib.ExitSta
     return floor, Playback(reader, floor, report=lambda event, facts: log.warning(event, **facts))
 
 
-async def _serve(
-    options: Options, floor: "Floor", playback: "Playback | None", keys: "KeyRegistry", own: "OwnKey"
-) -> int:
+def _exchange(options: Options, floor: "Floor", keys: dict[str, str], *, takes_orders: bool) -> "Exchange":
+    """A recording plays without a desk that takes orders, and without participants."""
+    from traderv3.exchange.exchange import Exchange  # noqa: PLC0415 - as above
+
+    exchange = Exchange(
+        floor,
+        now_us=_now_us,
+        seed=options.seed,
+        tier=options.tier,
+        takes_orders=takes_orders,
+        activity=options.activity if takes_orders else None,
+    )
+    for key_id, pem in keys.items():
+        exchange.add_member(key_id, pem, balance=options.balance)
+    return exchange
+
+
+async def _serve(options: Options, exchange: "Exchange", playback: "Playback | None", own: "OwnKey") -> int:
     import trio  # noqa: PLC0415 - as above
 
-    from traderv3.exchange.life import drive_participants  # noqa: PLC0415 - as above
-    from traderv3.exchange.participants import Participants  # noqa: PLC0415 - as above
+    from traderv3.exchange.life import drive_exchange  # noqa: PLC0415 - as above
     from traderv3.exchange.server import HOST, Server, open_listener, port_of  # noqa: PLC0415 - as above
 
     try:
@@ -187,16 +222,11 @@ async def _serve(
     except OSError as cause:
         msg = f"port {options.port} of {HOST} cannot be used: {cause.strerror or cause}"
         raise UsageProblem(msg) from None
-    participants = (
-        Participants(floor, seed=options.seed, start_us=_now_us(), activity=options.activity)
-        if playback is None
-        else None
-    )
     port = port_of(listener)
     log = _logger()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            server = Server(floor, keys, now_ms=_now_ms, report=lambda event, facts: log.info(event, **facts))
+            server = Server(exchange, report=lambda event, facts: log.info(event, **facts))
             nursery.start_soon(server.serve, listener)
             _announce(
                 {
@@ -204,18 +234,17 @@ async def _serve(
                     "ws_url": f"ws://{HOST}:{port}/trade-api/ws/v2",
                     "key_id": own.key_id,
                     "private_key_path": str(own.private_key_path),
-                    "markets": list(floor.listings),
+                    "markets": list(exchange.floor.listings),
                 }
             )
-            log.info("listening", port=port, markets=len(floor.listings), seed=options.seed)
+            log.info("listening", port=port, markets=len(exchange.floor.listings), seed=options.seed)
             stopping = trio.Event()
             if options.until_stdin_closes:
                 _watch_stdin(stopping, trio.lowlevel.current_trio_token())
             nursery.start_soon(_wait_for_signal, signals, stopping)
-            if participants is not None:
-                nursery.start_soon(lambda: drive_participants(participants, now_us=_now_us))
+            nursery.start_soon(drive_exchange, exchange)
             if playback is not None:
-                nursery.start_soon(_play, playback, floor, options)
+                nursery.start_soon(_play, playback, exchange.floor, options)
             await stopping.wait()
             log.info("stopping")
             nursery.cancel_scope.cancel()

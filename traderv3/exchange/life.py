@@ -1,4 +1,4 @@
-"""What moves the floor on the wall clock: synthetic participants step by step, or a recording at a chosen speed.
+"""What moves the exchange on the wall clock: its own time step by step, and a recording at a chosen speed.
 
 Units: seconds for pauses, microseconds since the epoch for times. Never: a decision about what is traded.
 """
@@ -9,8 +9,8 @@ from typing import Final
 
 import trio
 
+from traderv3.exchange.exchange import Exchange
 from traderv3.exchange.floor import Floor
-from traderv3.exchange.participants import Participants
 from traderv3.exchange.playback import Playback
 
 STEP_S: Final = 0.005  # fine enough that a burst of a few ms stays one
@@ -20,11 +20,11 @@ READER_LAG_BYTES_MAX: Final = 1 << 20
 POLL_S: Final = 0.001
 
 
-async def drive_participants(participants: Participants, *, now_us: Callable[[], int]) -> None:
-    """Let the participants trade for ever."""
+async def drive_exchange(exchange: Exchange) -> None:
+    """Let time pass for ever: participants trade, what is due falls due, what was held back goes out."""
     while True:
         await trio.sleep(STEP_S)
-        participants.step(now_us())
+        exchange.step(exchange.now_us())
 
 
 async def drive_playback(

@@ -1,6 +1,6 @@
-"""One market as the public sees it: its definition, its book, what traded, and who reads its book.
+"""One market as the public sees it: its definition and status, its book, what traded, and who reads its book.
 
-Units: prices 1e-4 dollar, sizes 0.01 contract, `clock` counts the market's changes with gaps.
+Units: prices 1e-4 dollar, sizes 0.01 contract, times microseconds since the epoch; `clock` counts the market's changes with gaps.
 Never: orders or owners; those belong to the matching engine behind it.
 """
 
@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from traderv3.domain.book import Book
+from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.exchange.market import Market
 
 if TYPE_CHECKING:
@@ -30,11 +31,16 @@ class PublicTrade(NamedTuple):
 
 
 class Listing:
-    """The live public state of one market. Mutated only by `Floor`."""
+    """The live public state of one market. Books and trades are mutated only by `Floor`, the market's life only by `Desk`.
+
+    `settlement_value` is what one YES contract pays, known from `determined` on; `result` is "", yes, no or scalar.
+    """
 
     __slots__ = (
         "book",
         "clock",
+        "close_us",
+        "determined_us",
         "dollar_open_interest",
         "dollar_volume",
         "last_price",
@@ -42,7 +48,12 @@ class Listing:
         "market",
         "names_json",
         "open_interest",
+        "open_us",
         "readers",
+        "result",
+        "settled_us",
+        "settlement_value",
+        "status",
         "ticker",
         "ticker_due_us",
         "trades",
@@ -54,6 +65,13 @@ class Listing:
         self.market = market
         self.ticker = market.ticker
         self.book = Book(market.ticker)
+        self.status = MarketStatus.ACTIVE
+        self.result = ""
+        self.settlement_value: int | None = None
+        self.open_us = market.open_us
+        self.close_us = market.close_us
+        self.determined_us: int | None = None
+        self.settled_us: int | None = None
         self.clock = 0
         self.ts_ms = 0
         self.last_price = 0
@@ -67,6 +85,11 @@ class Listing:
         # Replaced, never mutated, so that a subscription may end while a change is being handed out.
         self.readers: tuple[Subscription, ...] = ()
         self.names_json = f'"market_ticker":{json.dumps(market.ticker)},"market_id":{json.dumps(market.market_id)}'
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether the market itself lets orders in; the whole exchange may be paused all the same."""
+        return self.status is MarketStatus.ACTIVE
 
     def tick(self) -> int:
         """The clock of the next change: it skips values, as the venue's does."""

@@ -1,6 +1,7 @@
 """Market definitions: what is traded, on which price grid, under which event and series.
 
-Units: prices 1e-4 dollar. Source: Kalshi's "Subpenny pricing" page for the structures; `price_ranges` is the authority.
+Units: prices 1e-4 dollar, times microseconds since the epoch.
+Source: Kalshi's "Subpenny pricing" page for the structures; `price_ranges` is the authority.
 The made-up catalogue depends on the seed alone, never on the clock: a market must not close during a session.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from traderv3.domain.fees import ORDINARY_FEES, FeeSchedule
 from traderv3.domain.units import DOLLAR, format_price
 
 Band = tuple[int, int, int]  # start, end, step; 1e-4 dollar
@@ -34,6 +36,9 @@ OPEN_TIME: Final = "2026-01-01T00:00:00Z"
 CLOSE_TIME: Final = "2099-12-31T22:00:00Z"
 EXPIRATION_TIME: Final = "2100-01-07T22:00:00Z"
 CLOSE_TS: Final = 4_102_437_600  # CLOSE_TIME in seconds
+OPEN_US: Final = 1_767_225_600_000_000  # OPEN_TIME
+CLOSE_US: Final = CLOSE_TS * 1_000_000
+SETTLEMENT_TIMER_S: Final = 60
 
 MARKETS_DEFAULT: Final = 18
 MARKETS_MAX: Final = 600
@@ -41,7 +46,7 @@ MARKETS_MAX: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One question with several markets. `structure` is the price grid of all of them."""
+    """One question with several markets. `structure` is the price grid, `fees` what the series charges, for all of them."""
 
     ticker: str
     series_ticker: str
@@ -50,11 +55,15 @@ class Event:
     category: str
     structure: str
     is_mutually_exclusive: bool
+    fees: FeeSchedule = ORDINARY_FEES
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One binary contract. `fair` (1e-4 dollar) is where synthetic participants start to trade it."""
+    """One binary contract. `fair` (1e-4 dollar) is where synthetic participants start to trade it.
+
+    `own_structure` replaces the event's price grid; no fees are charged until `fees_waived_until_us`.
+    """
 
     ticker: str
     event: Event
@@ -65,15 +74,25 @@ class Market:
     fair: int = DOLLAR // 2
     is_busy: bool = False
     market_id: str = field(default="")
+    open_us: int = OPEN_US
+    close_us: int = CLOSE_US
+    settlement_timer_s: int = SETTLEMENT_TIMER_S
+    fees_waived_until_us: int | None = None
+    own_structure: str = ""
 
     def __post_init__(self) -> None:
         if not self.market_id:
             object.__setattr__(self, "market_id", str(uuid.uuid5(uuid.NAMESPACE_OID, self.ticker)))
 
     @property
+    def structure(self) -> str:
+        """The name of the price grid."""
+        return self.own_structure or self.event.structure
+
+    @property
     def bands(self) -> tuple[Band, ...]:
         """The price grid, ascending and without gaps."""
-        return STRUCTURES[self.event.structure]
+        return STRUCTURES[self.structure]
 
     def is_on_grid(self, price: int) -> bool:
         """Whether an order may stand at `price`; a price between two bands is right if either allows it."""

@@ -52,11 +52,12 @@ class Order:
 
 
 class Change(NamedTuple):
-    """One level's change as the public sees it: the side's own price, a signed size."""
+    """One level's change as the public sees it: the side's own price, a signed size; `maker` if that order was taken."""
 
     is_yes: bool
     price: int
     change: int
+    maker: Order | None = None
 
 
 class Match(NamedTuple):
@@ -81,6 +82,7 @@ class Outcome(NamedTuple):
     resting: Order | None
     filled: int
     self_cancelled: list[Order]
+    has_met_self: bool = False  # and was stopped by it
 
 
 class MatchingEngine:
@@ -122,7 +124,7 @@ class MatchingEngine:
         if left and time_in_force is TimeInForce.GTC and not met_self:
             resting = self._rest(owner, is_bid, price, left)
             changes = [_public(is_bid, price, left), *taken]
-        return Outcome(Verdict.ACCEPTED, changes, matches, resting, filled, cancelled)
+        return Outcome(Verdict.ACCEPTED, changes, matches, resting, filled, cancelled, met_self)
 
     def cancel(self, order_id: int, by: int | None = None) -> Change | None:
         """Take an order, or `by` of its size, out of the book; None if there is no such order. Time priority stays."""
@@ -133,6 +135,16 @@ class MatchingEngine:
         assert reduction > 0
         self._reduce(order, reduction)
         return _public(order.is_bid, order.price, -reduction)
+
+    def ahead_of(self, order_id: int) -> int:
+        """How much must trade or go before this order is the next: better prices, then its level's older orders."""
+        order = self.orders[order_id]
+        total = 0
+        for other in self._facing(not order.is_bid, order.price):
+            if other is order:
+                break
+            total += other.size
+        return total
 
     def level_size(self, is_bid: bool, price: int) -> int:
         """Everything that rests at one price."""
@@ -206,7 +218,7 @@ class MatchingEngine:
             traded = min(left, maker.size)
             left -= traded
             self._reduce(maker, traded)
-            changes.append(_public(maker.is_bid, maker.price, -traded))
+            changes.append(_public(maker.is_bid, maker.price, -traded, maker))
             matches.append(Match(maker.price, traded, maker, is_bid))
         return left, False
 
@@ -244,5 +256,5 @@ class MatchingEngine:
             self.best_ask = min(levels, default=DOLLAR)
 
 
-def _public(is_bid: bool, price: int, change: int) -> Change:
-    return Change(is_bid, price if is_bid else DOLLAR - price, change)
+def _public(is_bid: bool, price: int, change: int, maker: Order | None = None) -> Change:
+    return Change(is_bid, price if is_bid else DOLLAR - price, change, maker)

@@ -1,4 +1,7 @@
-"""Synthetic participants: seeded makers, noise and informed traders who keep each market's engine busy in virtual time.
+"""Synthetic participants: seeded makers, noise and informed traders who keep each market's book busy in virtual time.
+
+They trade through the desk as anonymous owners, against each other and against its members; while their market does not
+trade they wait, and when it was emptied (a halt ended, it was re-opened) they stand there anew.
 
 Rates, sizes, depths and bursts follow recorded sessions (an ordinary market 0.4 to 6 deltas/s, a busy one 50 to 85 with
 seconds of 300; nine of ten change a level that was there; bursts of several hundred in a few ms on round clock times).
@@ -9,15 +12,14 @@ Never: the wall clock, or global chance; `step(now_us)` acts out everything due 
 import heapq
 import math
 import random
-import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from traderv3.domain.timestamps import rfc3339
 from traderv3.domain.units import CONTRACT, DOLLAR
-from traderv3.exchange.floor import Floor
-from traderv3.exchange.listing import Listing, PublicTrade
-from traderv3.exchange.matching import Change, MatchingEngine, Outcome, TimeInForce
+from traderv3.exchange.desk import Desk
+from traderv3.exchange.listing import Listing
+from traderv3.exchange.matching import TimeInForce
 
 SECOND_US: Final = 1_000_000
 ROUND_US: Final = 60 * SECOND_US  # on each of these a busy market bursts
@@ -28,6 +30,7 @@ _OWNERS: Final = 40  # makers are 1 to this
 _TAKER: Final = 0
 _INFORMED: Final = -1
 _LEVEL_ORDERS: Final = 4  # what a level holds on average
+_EMPTIED_PART: Final = 8  # a book with less than one in so many of its usual orders was emptied by the venue
 _NEAR_TICKS: Final = 24  # levels this near the touch may stand on any tick, farther ones on whole cents
 _TAKE, _ADD, _NEW, _CLEAR = 0.07, 0.49, 0.525, 0.56  # cumulative; the rest reduces a level
 
@@ -60,71 +63,95 @@ def temper(rng: random.Random, *, is_busy: bool, activity: float) -> Temper:
 
 
 class Crowd:
-    """Everybody who trades one market."""
+    """Everybody who trades one market. `stands`: with a whole book from the start, else once the market trades."""
 
-    def __init__(self, listing: Listing, seed: int, *, activity: float, start_us: int) -> None:
+    def __init__(
+        self, desk: Desk, listing: Listing, seed: int, *, activity: float, start_us: int, stands: bool = True
+    ) -> None:
         self.listing = listing
-        self.engine = MatchingEngine()
+        self.engine = desk.engine(listing.ticker)
+        self._desk = desk
+        self._pit = desk.pit
         self._rng = random.Random(f"{seed}:{listing.ticker}")
         self.temper = temper(self._rng, is_busy=listing.market.is_busy, activity=activity)
-        self._ladder = listing.market.ladder()
-        self._whole = [i for i, price in enumerate(self._ladder) if price % 100 == 0]
+        self._learn_grid()
         self._fair = self._index(listing.market.fair)
         self._home = self._fair
         self._intensity = 1.0
         self._intensity_until_us = start_us
-        self._settle()
-        self._orders_wanted = len(self.engine.orders)
+        orders = list(self._first_orders())
+        self._orders_wanted = len(orders)
+        if stands:
+            self._stand(orders)
         self.next_us = start_us + self._pause_us(start_us)
 
     # -- what they do ----------------------------------------------------------------------------------------------
 
-    def act(self, floor: Floor, at_us: int) -> None:
-        """One action of somebody, and the time of the next."""
-        one_in = _INFORMED_EVERY_BUSY if self.listing.market.is_busy else _INFORMED_EVERY
-        if self._rng.random() * one_in < 1:
-            self._informed(floor, at_us)
-        else:
-            self._ordinary(floor, at_us)
+    def act(self, at_us: int) -> None:
+        """One action of somebody, if the market trades, and the time of the next."""
+        if self._desk.is_open(self.listing):
+            self._prepare(at_us)
+            one_in = _INFORMED_EVERY_BUSY if self._market.is_busy else _INFORMED_EVERY
+            if self._rng.random() * one_in < 1:
+                self._informed(at_us)
+            else:
+                self._ordinary(at_us)
         self.next_us = at_us + self._pause_us(at_us)
 
-    def burst(self, floor: Floor, at_us: int, count: int, within_us: int) -> None:
-        """Many actions within a few milliseconds."""
-        for offset_us in sorted(self._rng.randrange(within_us) for _ in range(count)):
-            self._ordinary(floor, at_us + offset_us)
+    def burst(self, at_us: int, count: int, within_us: int) -> None:
+        """Many actions within a few milliseconds, if the market trades."""
+        if self._desk.is_open(self.listing):
+            self._prepare(at_us)
+            for offset_us in sorted(self._rng.randrange(within_us) for _ in range(count)):
+                self._ordinary(at_us + offset_us)
 
-    def _ordinary(self, floor: Floor, at_us: int) -> None:
+    def _prepare(self, at_us: int) -> None:
+        """Take notice of a new price grid, and of a book that the venue emptied."""
+        if self.listing.market is not self._market:
+            fair, home = self._ladder[self._fair], self._ladder[self._home]
+            self._learn_grid()
+            self._fair, self._home = self._index(fair), self._index(home)
+            strays = [order for order in self.engine.orders.values() if order.price not in self._grid]
+            self._pit.cancel_anonymous(self.listing, strays, at_us=at_us)
+        if len(self.engine.orders) * _EMPTIED_PART < self._orders_wanted:
+            for owner, is_bid, price, size in self._first_orders():
+                self._pit.submit_anonymous(
+                    self.listing, owner, is_bid, price, size, at_us=at_us, rng=self._rng, is_post_only=True
+                )
+
+    def _ordinary(self, at_us: int) -> None:
         draw = self._rng.random()
         is_bid = self._rng.random() < 0.5
         if draw < _TAKE:
-            self._take(floor, at_us, is_bid)
+            self._take(at_us, is_bid)
         elif draw < _ADD:
-            self._add(floor, at_us, is_bid)
+            self._add(at_us, is_bid)
         elif draw < _NEW:
-            self._open_level(floor, at_us, is_bid)
+            self._open_level(at_us, is_bid)
         elif draw < _CLEAR:
-            self._clear_level(floor, at_us, is_bid)
+            self._clear_level(at_us, is_bid)
         else:
-            self._reduce(floor, at_us, is_bid)
+            self._reduce(at_us, is_bid)
 
-    def _take(self, floor: Floor, at_us: int, is_bid: bool) -> None:
+    def _take(self, at_us: int, is_bid: bool) -> None:
         """Noise: a small order that takes from the best level."""
         price = self.engine.best_ask if is_bid else self.engine.best_bid
         if 0 < price < DOLLAR:
             size = self._size(self.temper.size_median / 4)
-            outcome = self.engine.submit(_TAKER, is_bid, price, size, time_in_force=TimeInForce.IOC)
-            self._publish(floor, at_us, outcome)
+            self._pit.submit_anonymous(
+                self.listing, _TAKER, is_bid, price, size, at_us=at_us, rng=self._rng, time_in_force=TimeInForce.IOC
+            )
 
-    def _add(self, floor: Floor, at_us: int, is_bid: bool) -> None:
+    def _add(self, at_us: int, is_bid: bool) -> None:
         """A maker joins a level; where the touch has moved off, one comes closer instead."""
         if self._is_wide() and self._rng.random() < 0.3:
-            self._open_level(floor, at_us, is_bid)
+            self._open_level(at_us, is_bid)
             return
         price = self._some_level(is_bid)
-        if price is not None:
-            self._rest(floor, at_us, is_bid, price)
+        if price in self._grid:
+            self._rest(at_us, is_bid, price)
 
-    def _open_level(self, floor: Floor, at_us: int, is_bid: bool) -> None:
+    def _open_level(self, at_us: int, is_bid: bool) -> None:
         """A maker stands where nobody stood, inside a wide spread if there is one."""
         levels = self.engine.bids if is_bid else self.engine.asks
         step = -1 if is_bid else 1
@@ -139,21 +166,20 @@ class Crowd:
                 price = self._ladder[index]
                 crosses = price >= self.engine.best_ask if is_bid else price <= self.engine.best_bid
                 if price not in levels and not crosses:
-                    self._rest(floor, at_us, is_bid, price)
+                    self._rest(at_us, is_bid, price)
                     return
-        self._reduce(floor, at_us, is_bid)
+        self._reduce(at_us, is_bid)
 
-    def _clear_level(self, floor: Floor, at_us: int, is_bid: bool) -> None:
+    def _clear_level(self, at_us: int, is_bid: bool) -> None:
         """The thinnest of a few levels goes."""
         levels = self.engine.bids if is_bid else self.engine.asks
         if len(levels) < 3:
             return
         tried = [price for price in (self._some_level(is_bid) for _ in range(6)) if price is not None]
         price = min(tried, key=lambda each: len(levels[each]))
-        changes = [self.engine.cancel(order_id) for order_id in list(levels[price])]
-        self._publish_changes(floor, at_us, [change for change in changes if change])
+        self._pit.cancel_anonymous(self.listing, list(levels[price].values()), at_us=at_us)
 
-    def _reduce(self, floor: Floor, at_us: int, is_bid: bool) -> None:
+    def _reduce(self, at_us: int, is_bid: bool) -> None:
         """A maker takes an order, or a part of it, away from a level where others stay."""
         levels = self.engine.bids if is_bid else self.engine.asks
         for _ in range(4):
@@ -169,11 +195,9 @@ class Crowd:
         crowding = len(self.engine.orders) / max(1, self._orders_wanted)
         is_whole = self._rng.random() < 0.75 * crowding**3
         part = None if is_whole or order.size < 2 * CONTRACT else self._part(order.size)
-        change = self.engine.cancel(order.order_id, part)
-        assert change is not None
-        self._publish_changes(floor, at_us, [change])
+        self._pit.cancel_anonymous(self.listing, [order], part, at_us=at_us)
 
-    def _informed(self, floor: Floor, at_us: int) -> None:
+    def _informed(self, at_us: int) -> None:
         """Somebody knows: sweeps everything up to the new fair price in one action, and makers follow within 60 ms."""
         rng = self._rng
         ticks = rng.randint(1, 4) if self._ladder[1] - self._ladder[0] < 100 else rng.randint(1, 2)
@@ -187,9 +211,15 @@ class Crowd:
         facing = self.engine.asks if is_bid else self.engine.bids
         crossed = [price for price in facing if (price <= limit if is_bid else price >= limit)]
         size = sum(self.engine.level_size(not is_bid, price) for price in crossed) + self._size(self.temper.size_median)
-        self._publish(floor, at_us, self.engine.submit(_INFORMED, is_bid, limit, size))
+        self._pit.submit_anonymous(self.listing, _INFORMED, is_bid, limit, size, at_us=at_us, rng=rng)
         for offset_us in sorted(rng.randrange(60_000) for _ in range(rng.randint(6, 24))):
-            self._add(floor, at_us + offset_us, rng.random() < 0.5)
+            self._add(at_us + offset_us, rng.random() < 0.5)
+
+    def _learn_grid(self) -> None:
+        self._market = self.listing.market
+        self._ladder = self._market.ladder()
+        self._grid = frozenset(self._ladder)
+        self._whole = [i for i, price in enumerate(self._ladder) if price % 100 == 0]
 
     # -- draws -----------------------------------------------------------------------------------------------------
 
@@ -245,8 +275,8 @@ class Crowd:
 
     # -- placing and telling ---------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """The book before the first visitor: dense near the touch, whole cents farther away."""
+    def _first_orders(self) -> Iterator[tuple[int, bool, int, int]]:
+        """A whole book, `(owner, is_bid, price, size)` by order: dense near the touch, whole cents farther away."""
         for is_bid in (True, False):
             step = -1 if is_bid else 1
             edge = self._fair + (0 if is_bid else 1)
@@ -255,51 +285,44 @@ class Crowd:
             for index in sorted(near | far):
                 if 0 <= index < len(self._ladder):
                     for _ in range(self._rng.randint(1, 2 * _LEVEL_ORDERS)):
-                        self.engine.submit(
-                            self._maker(), is_bid, self._ladder[index], self._size(self.temper.size_median)
-                        )
+                        yield self._maker(), is_bid, self._ladder[index], self._size(self.temper.size_median)
+
+    def _stand(self, orders: list[tuple[int, bool, int, int]]) -> None:
+        """The book before the first visitor, told to nobody."""
+        for owner, is_bid, price, size in orders:
+            self.engine.submit(owner, is_bid, price, size)
         self.listing.book.replace(self.engine.public_levels(True), self.engine.public_levels(False))
         self.listing.clock = self._rng.randint(10_000, 90_000)
         self.listing.last_price = self._ladder[self._fair]
 
-    def _rest(self, floor: Floor, at_us: int, is_bid: bool, price: int) -> None:
+    def _rest(self, at_us: int, is_bid: bool, price: int) -> None:
         size = self._size(self.temper.size_median)
-        outcome = self.engine.submit(self._maker(), is_bid, price, size, is_post_only=True)
-        self._publish(floor, at_us, outcome)
-
-    def _publish(self, floor: Floor, at_us: int, outcome: Outcome) -> None:
-        self._publish_changes(floor, at_us, outcome.changes)
-        for match in outcome.matches:
-            trade_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-            trade = PublicTrade(
-                trade_id, self.listing.ticker, match.price, match.size, match.is_taker_bid, False, at_us // 1000
-            )
-            floor.trade(self.listing, trade)
-
-    def _publish_changes(self, floor: Floor, at_us: int, changes: list[Change]) -> None:
-        """One action's changes share clock and time."""
-        if not changes:
-            return
-        self.listing.tick()
-        ts, ts_ms = rfc3339(at_us), at_us // 1000
-        for is_yes, price, change in changes:
-            floor.change(self.listing, is_yes, price, change, ts=ts, ts_ms=ts_ms)
-        floor.touch_ticker(self.listing)
+        self._pit.submit_anonymous(
+            self.listing, self._maker(), is_bid, price, size, at_us=at_us, rng=self._rng, is_post_only=True
+        )
 
 
 class Participants:
     """All crowds of the exchange, driven by `step`."""
 
-    def __init__(self, floor: Floor, *, seed: int, start_us: int, activity: float = 1.0) -> None:
+    def __init__(self, desk: Desk, *, seed: int, start_us: int, activity: float = 1.0) -> None:
         assert activity > 0
-        self._floor = floor
+        self._desk = desk
+        self._seed = seed
+        self._activity = activity
         self._now_us = start_us
         self._rng = random.Random(f"bursts:{seed}")
         self.crowds = [
-            Crowd(listing, seed, activity=activity, start_us=start_us) for listing in floor.listings.values()
+            Crowd(desk, listing, seed, activity=activity, start_us=start_us) for listing in desk.floor.listings.values()
         ]
         self._due = [(crowd.next_us, i) for i, crowd in enumerate(self.crowds)]
         heapq.heapify(self._due)
+
+    def join(self, listing: Listing) -> None:
+        """Trade a market too that was created since; its book fills once it opens."""
+        crowd = Crowd(self._desk, listing, self._seed, activity=self._activity, start_us=self._now_us, stands=False)
+        heapq.heappush(self._due, (crowd.next_us, len(self.crowds)))
+        self.crowds.append(crowd)
 
     def step(self, now_us: int) -> None:
         """Act out everything due until `now_us`; time never goes back."""
@@ -309,10 +332,10 @@ class Participants:
             at_us, i = self._due[0]
             self._bursts_until(at_us)
             crowd = self.crowds[i]
-            crowd.act(self._floor, at_us)
+            crowd.act(at_us)
             heapq.heapreplace(self._due, (crowd.next_us, i))
         self._bursts_until(now_us)
-        self._floor.flush_tickers(now_us)
+        self._desk.floor.flush_tickers(now_us)
 
     def _bursts_until(self, at_us: int) -> None:
         """What round clock times bring to the busy markets."""
@@ -322,9 +345,9 @@ class Participants:
             hard = self._rng.choice(busy) if busy and round_us % HOUR_PART_US == 0 else None
             for crowd in busy:
                 if crowd is hard:
-                    crowd.burst(self._floor, round_us, self._rng.randint(300, 700), within_us=8_000)
+                    crowd.burst(round_us, self._rng.randint(300, 700), within_us=8_000)
                 else:
-                    crowd.burst(self._floor, round_us, self._rng.randint(40, 120), within_us=4_000)
+                    crowd.burst(round_us, self._rng.randint(40, 120), within_us=4_000)
         self._now_us = max(self._now_us, at_us)
 
     def _skip_to(self, now_us: int) -> None:

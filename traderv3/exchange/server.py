@@ -1,5 +1,6 @@
-"""The one loopback port: REST with keep-alive, and the upgrade to a WebSocket, which is admitted or refused before it.
+"""The one loopback port: REST with keep-alive, the upgrade to a WebSocket, and the operator's control endpoint.
 
+An upgrade is admitted or refused before it happens. Any Trio stream can be served, a pair in memory included.
 Source: RFC 9112 by way of h11; Kalshi's pages for where the socket lives and what a refusal looks like.
 Never: any address but 127.0.0.1, a request that waits for ever, or a body without bound.
 """
@@ -12,18 +13,17 @@ import h11
 import msgspec
 import trio
 
-from traderv3.exchange.auth import KeyRegistry
+from traderv3.exchange import control
 from traderv3.exchange.client import Client
-from traderv3.exchange.floor import Floor
-from traderv3.exchange.rest import Router
+from traderv3.exchange.exchange import WS_PATH, Exchange
 from traderv3.exchange.transport import ClientStream
 
 HOST: Final = "127.0.0.1"
-WS_PATH: Final = "/trade-api/ws/v2"
 CONNECTIONS_MAX: Final = 512  # the venue's default is 200 WebSockets a user; REST comes on top
 IDLE_S: Final = 75.0
 BODY_BYTES_MAX: Final = 1 << 20
 READ_BYTES: Final = 64 << 10
+NO_CONTENT: Final = 204
 
 Report = Callable[[str, dict[str, Any]], None]  # an event's name and its facts
 
@@ -50,27 +50,23 @@ def port_of(listener: trio.SocketListener) -> int:
 class Server:
     """Serves every connection of one exchange."""
 
-    def __init__(
-        self, floor: Floor, keys: KeyRegistry, *, now_ms: Callable[[], int], report: Report = _say_nothing
-    ) -> None:
-        self._floor = floor
-        self._keys = keys
-        self._now_ms = now_ms
+    def __init__(self, exchange: Exchange, *, report: Report = _say_nothing) -> None:
+        self._exchange = exchange
         self._report = report
-        self._router = Router(floor, keys, now_ms=now_ms)
         self._connections = 0
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Serve until cancelled; clients are told that we go away."""
-        await trio.serve_listeners(self._handle, [listener])
+        await trio.serve_listeners(self.serve_stream, [listener])
 
-    async def _handle(self, stream: trio.SocketStream) -> None:
+    async def serve_stream(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection to its end and close it."""
         if self._connections >= CONNECTIONS_MAX:
             await trio.aclose_forcefully(stream)
             return
         self._connections += 1
         try:
-            http = HttpConnection(stream, now_ms=self._now_ms)
+            http = HttpConnection(stream, now_ms=lambda: self._exchange.now_us() // 1000)
             await self._converse(http)
         except _GONE:
             pass  # the client is gone; that is its right
@@ -81,19 +77,32 @@ class Server:
     async def _converse(self, http: "HttpConnection") -> None:
         """Answer one request after the other until the connection ends or becomes a WebSocket."""
         while (request := await http.next_request()) is not None:
-            if request.is_upgrade and request.target.partition("?")[0] == WS_PATH:
+            path = request.target.partition("?")[0]
+            if request.is_upgrade and path == WS_PATH:
                 # Checked as an ordinary request first, so that a refusal is plain HTTP.
-                refusal = self._keys.why_refused(request.headers, "GET", WS_PATH, now_ms=self._now_ms())
-                if refusal is None:
-                    self._report("client_connected", {"clients": len(self._floor.sessions) + 1})
-                    session = await Client(self._floor, ClientStream(http.stream, http.request_bytes())).run()
-                    self._report("client_gone", {"frames": session.frames_sent, "overflows": session.overflows})
+                admission = self._exchange.admit(request.headers)
+                if admission.member is not None:
+                    await self._upgrade(http, admission.member.user_id, may_read="read" in admission.member.scopes)
                     return
-                self._report("client_refused", refusal["error"])
-                await http.answer(request, 401, msgspec.json.encode(refusal))
-            else:
-                status, body = self._router.handle(request.method, request.target, request.headers)
+                self._report("client_refused", {"status": admission.status, "body": admission.body.decode()})
+                await http.answer(request, admission.status, admission.body)
+            elif control.is_control(path):
+                status, body = control.handle(self._exchange, request.method, path, request.headers, request.body)
                 await http.answer(request, status, body)
+            else:
+                answer = self._exchange.answer(request.method, request.target, request.headers, request.body)
+                if answer.hold_s:
+                    await trio.sleep(answer.hold_s)
+                if answer.is_lost:
+                    return
+                await http.answer(request, answer.status, answer.body)
+
+    async def _upgrade(self, http: "HttpConnection", user_id: str, *, may_read: bool) -> None:
+        floor = self._exchange.floor
+        self._report("client_connected", {"clients": len(floor.sessions) + 1})
+        stream = ClientStream(http.stream, http.request_bytes())
+        session = await Client(floor, stream, user_id=user_id, may_read=may_read).run()
+        self._report("client_gone", {"frames": session.frames_sent, "overflows": session.overflows})
 
 
 class Request(NamedTuple):
@@ -103,12 +112,13 @@ class Request(NamedTuple):
     target: str
     headers: dict[str, str]
     is_upgrade: bool
+    body: bytes = b""
 
 
 class HttpConnection:
     """The HTTP/1.1 state of one connection."""
 
-    def __init__(self, stream: trio.SocketStream, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, now_ms: Callable[[], int]) -> None:
         self.stream = stream
         self._now_ms = now_ms
         self._http = h11.Connection(h11.SERVER)
@@ -119,14 +129,14 @@ class HttpConnection:
         return bytes(self._raw)
 
     async def next_request(self) -> Request | None:
-        """The next request with its body read (and so far not needed), or None when the connection is to end."""
+        """The next request with its body, or None when the connection is to end."""
         if self._http.our_state in (h11.MUST_CLOSE, h11.CLOSED, h11.ERROR):
             return None
         if self._http.our_state is h11.DONE:
             self._raw = bytearray(self._http.trailing_data[0])
             self._http.start_next_cycle()
         request: Request | None = None
-        body_bytes = 0
+        body = bytearray()
         try:
             while True:
                 event = await self._next_event()
@@ -135,11 +145,11 @@ class HttpConnection:
                     if request.is_upgrade:
                         return request
                 elif isinstance(event, h11.Data):
-                    body_bytes += len(event.data)
-                    if body_bytes > BODY_BYTES_MAX:
+                    body += event.data
+                    if len(body) > BODY_BYTES_MAX:
                         return None
                 elif isinstance(event, h11.EndOfMessage):
-                    return request
+                    return None if request is None else request._replace(body=bytes(body))
                 else:
                     return None
         except h11.RemoteProtocolError as cause:
@@ -176,11 +186,9 @@ class HttpConnection:
             await self._send(cause.error_status_hint, body)
 
     async def _send(self, status: int, body: bytes, *, with_body: bool = True) -> None:
-        headers = [
-            ("Date", formatdate(self._now_ms() / 1000, usegmt=True)),
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-        ]
+        headers = [("Date", formatdate(self._now_ms() / 1000, usegmt=True))]
+        if status != NO_CONTENT:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         parts = [self._http.send(h11.Response(status_code=status, headers=headers))]
         if with_body:
             parts.append(self._http.send(h11.Data(data=body)))

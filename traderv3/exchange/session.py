@@ -4,8 +4,8 @@ Sids count from 1 per connection, one per channel; subscribing again merges and 
 subscription numbers everything it sends (snapshots, deltas, trades, `ok`, `unsubscribed`, scoped errors) from 1.
 The outbox is bounded: a stream that overflows it ends with error 25, as at the venue.
 Source: Kalshi's AsyncAPI document, October 2026; the answer to an unknown ticker (28) is from live evidence.
-What the client says is read in `client_commands`. Never: a clock or a wait; whoever owns the socket drains `take()` and holds
-back commands while `is_full`.
+What the client says is read in `client_commands`, what goes wrong on purpose in `misdelivery`. Never: a clock or a wait; whoever
+owns the socket drains `take()` and holds back commands while `is_full`.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from traderv3.exchange import wire
+from traderv3.exchange.faults import Faults
+from traderv3.exchange.misdelivery import Misdelivery
+from traderv3.exchange.rate_limits import TokenBucket
 
 if TYPE_CHECKING:
     from traderv3.exchange.floor import Floor
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
 BOOK_CHANNEL: Final = "orderbook_delta"
 TRADE_CHANNEL: Final = "trade"
 TICKER_CHANNEL: Final = "ticker"
+LIFECYCLE_CHANNEL: Final = "market_lifecycle_v2"
+COMBO_CHANNEL: Final = "multivariate_market_lifecycle"
 
-# Whether the channel numbers its messages. Channels without a source yet are accepted and stay silent.
+# Whether the channel numbers its messages. `communications` has no source here: accepted, and silent. The reference
+# feeds (cfbenchmarks, pyth) are left out, so that they are unknown channels.
 CHANNELS: Final[dict[str, bool]] = {
     BOOK_CHANNEL: True,
     TICKER_CHANNEL: False,
@@ -30,19 +36,26 @@ CHANNELS: Final[dict[str, bool]] = {
     "fill": False,
     "market_positions": False,
     "user_orders": False,
-    "market_lifecycle_v2": True,
-    "multivariate_market_lifecycle": True,
+    LIFECYCLE_CHANNEL: True,
+    COMBO_CHANNEL: True,
     "order_group_updates": True,
     "communications": True,
 }
 MARKET_CHANNELS: Final = frozenset(
     {BOOK_CHANNEL, TICKER_CHANNEL, TRADE_CHANNEL, "fill", "market_positions", "user_orders"}
 )
+MEMBER_CHANNELS: Final = frozenset({"fill", "market_positions", "user_orders", "order_group_updates"})
+# Those that a key without the right to read may not subscribe to.
+READ_CHANNELS: Final = MEMBER_CHANNELS | {BOOK_CHANNEL, "communications"}
 
 OUTBOX_BYTES_MAX: Final = 8 << 20  # some 30,000 deltas; recorded bursts reach 730 in a millisecond
-GARBAGE: Final = b'{"type":"orderbook_delta","sid":1,"se\n'
+MARKETS_PER_SUBSCRIPTION_MAX: Final = 10_000  # the venue has a cap and does not publish it
+COMMANDS_PER_S: Final = 10_000  # the venue's own, for order-book commands
+BUFFER_OVERFLOW: Final = 25
+CHANNEL_ERROR: Final = 10
 
-_DATA_KIND: Final = {BOOK_CHANNEL: "orderbook_delta", TRADE_CHANNEL: "trade", TICKER_CHANNEL: "ticker"}
+_TERMINAL_TEXTS: Final = {BUFFER_OVERFLOW: "Subscription buffer overflow", CHANNEL_ERROR: "Channel error"}
+_DATA_KIND: Final = {"market_positions": "market_position", "user_orders": "user_order"}  # else the channel's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,10 @@ class SessionOptions:
 
     is_unknown_ticker_28: bool = True  # False: the older 16 "Market not found"
     use_yes_price: bool = False  # the default that the venue says it will flip
+    is_maker_told: bool = False  # whether a maker finds its own client order id on the delta of its fill
     outbox_bytes_max: int = OUTBOX_BYTES_MAX
+    markets_per_subscription_max: int = MARKETS_PER_SUBSCRIPTION_MAX
+    commands_per_s: int = COMMANDS_PER_S  # on one subscription
 
 
 class Subscription:
@@ -61,6 +77,7 @@ class Subscription:
         "_head",
         "_snapshot_head",
         "channel",
+        "commands",
         "is_by_id",
         "is_ended",
         "is_sequenced",
@@ -83,6 +100,8 @@ class Subscription:
         self.skip_ack = False
         self.is_by_id = False
         self.is_ended = False
+        per_s = session.floor.options.commands_per_s
+        self.commands = TokenBucket(per_s, per_s, now_us=session.floor.now_ms() * 1000)
         kind = _DATA_KIND.get(channel, channel)
         self._head = wire.data_head(kind, sid, is_sequenced=self.is_sequenced)
         self._snapshot_head = wire.data_head("orderbook_snapshot", sid, is_sequenced=True)
@@ -100,6 +119,12 @@ class Subscription:
         else:
             self.session.push(self, self._head + tail)
 
+    def send_as(self, kind: str, tail: bytes) -> None:
+        """One data message of another type than the channel's main form: `event_lifecycle` and its like."""
+        assert self.is_sequenced
+        head = wire.data_head(kind, self.sid, is_sequenced=True)
+        self.session.push(self, b"%b%d%b" % (head, self.next_seq(), tail))
+
     def send_snapshot(self, tail: bytes) -> None:
         """A snapshot that nobody asked for by command."""
         self.session.push(self, b"%b%d%b" % (self._snapshot_head, self.next_seq(), tail))
@@ -110,21 +135,30 @@ class Subscription:
 
 
 class ClientSession:
-    """The state of one connection. Public figures: `frames_sent`, `queued_bytes`, `is_aborted`, `overflows`."""
+    """The state of one connection. Public figures: `frames_sent`, `queued_bytes`, `is_aborted`, `overflows`.
 
-    def __init__(self, floor: "Floor", *, on_output: Callable[[], None]) -> None:
+    `user_id` is the member whose key opened it; without `may_read` the private channels refuse it.
+    """
+
+    def __init__(
+        self, floor: "Floor", *, on_output: Callable[[], None], user_id: str = "", may_read: bool = True
+    ) -> None:
         self.floor = floor
+        self.user_id = user_id
+        self.may_read = may_read
         self.subscriptions: dict[int, Subscription] = {}
         self.by_channel: dict[str, Subscription] = {}
         self.queued_bytes = 0
         self.frames_sent = 0
         self.overflows = 0
-        self.is_aborted = False
+        self.is_aborted = False  # the owner resets the connection
+        self.is_dismissed = False  # the owner closes it
         self._sids_used = 0
         self._outbox: list[bytes] = []
         self._on_output = on_output
         self._bytes_max = floor.options.outbox_bytes_max
-        self._faults = floor.faults if floor.faults.touches_frames else None
+        self._misdelivery: Misdelivery | None = None
+        self.set_faults(floor.faults)
 
     # -- out -------------------------------------------------------------------------------------------------------
 
@@ -150,15 +184,18 @@ class ClientSession:
         if subscription.is_ended:
             return
         if self.queued_bytes + len(frame) > self._bytes_max:
-            self._overflow(subscription)
-        elif self._faults is None:
+            self.terminate(subscription, BUFFER_OVERFLOW)
+        elif self._misdelivery is None:
             self._append(frame)
         else:
-            self._push_badly(frame)
+            self._misdelivery.deliver(subscription, frame, held_max=self._bytes_max - self.queued_bytes)
 
     def answer(self, frame: bytes) -> None:
         """Queue an answer to a command: never refused, because the owner holds back commands while full."""
-        self._append(frame)
+        if self._misdelivery is None:
+            self._append(frame)
+        else:
+            self._misdelivery.follow(frame)
 
     def _append(self, frame: bytes) -> None:
         outbox = self._outbox
@@ -167,29 +204,38 @@ class ClientSession:
         if len(outbox) == 1:
             self._on_output()
 
-    def _push_badly(self, frame: bytes) -> None:
-        faults = self._faults
-        assert faults is not None
-        draw = self.floor.rng.random()
-        dropped, duplicated = faults.drop, faults.drop + faults.duplicate
-        garbled = duplicated + faults.garbage
-        if draw < dropped:
-            return
-        if duplicated <= draw < garbled:
-            frame = GARBAGE
-        elif garbled <= draw < garbled + faults.abort:
-            self.is_aborted = True
-            self._on_output()
-        self._append(frame)
-        if dropped <= draw < duplicated:
-            self._append(frame)
-
-    def _overflow(self, subscription: Subscription) -> None:
-        self.overflows += 1
-        subscription.seq -= 1  # the message that found no room had taken a number; the error takes it over
-        body = wire.error_body(25, "Subscription buffer overflow")
-        self._append(wire.reply("error", msg=body, sending_ms=self.floor.now_ms(), **subscription.scope()))
+    def terminate(self, subscription: Subscription, code: int) -> None:
+        """End a stream with a terminal error; the message that was to be sent had taken a number, the error takes it over."""
+        self.overflows += code == BUFFER_OVERFLOW
+        if subscription.is_sequenced:
+            subscription.seq -= 1
+        body = wire.error_body(code, _TERMINAL_TEXTS[code])
+        self.answer(wire.reply("error", msg=body, sending_ms=self.floor.now_ms(), **subscription.scope()))
         self.drop(subscription)
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def set_faults(self, faults: Faults) -> None:
+        """Misbehave like this from now on; what was held back goes out first. The owner is woken to look for itself."""
+        if self._misdelivery is not None:
+            self._misdelivery.release(None)
+        self._misdelivery = Misdelivery(self, faults, self._append) if faults.touches_frames else None
+        self._on_output()
+
+    def release(self, now_us: int) -> None:
+        """Let out the frames whose delay is over."""
+        if self._misdelivery is not None:
+            self._misdelivery.release(now_us)
+
+    def abort(self) -> None:
+        """Ask the owner to reset the connection."""
+        self.is_aborted = True
+        self._on_output()
+
+    def dismiss(self) -> None:
+        """Ask the owner to close the connection."""
+        self.is_dismissed = True
+        self._on_output()
 
     # -- subscriptions ---------------------------------------------------------------------------------------------
 

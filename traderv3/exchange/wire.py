@@ -14,6 +14,7 @@ import msgspec
 from traderv3.domain.timestamps import rfc3339
 from traderv3.domain.units import DOLLAR, format_price, format_qty
 from traderv3.exchange.listing import Listing, PublicTrade
+from traderv3.exchange.records import Cause
 
 _encode: Final = msgspec.json.Encoder().encode
 _PRICES: Final = tuple(format_price(price) for price in range(DOLLAR + 1))
@@ -36,6 +37,15 @@ def delta_tail(
         f'"delta_fp":"{"-" if change < 0 else ""}{whole}.{cents:02d}","side":"{"yes" if is_yes else "no"}",'
         f'"ts":"{ts}","ts_ms":{ts_ms}}},"sending_ts_ms":{sending_ms}}}\n'
     ).encode()
+
+
+def owned_tail(delta: bytes, owner: Cause) -> bytes:
+    """A delta as the connections of the member see it whose order it was."""
+    message, end, stamp = delta.rpartition(b'},"sending_ts_ms":')
+    own = f',"subaccount":{owner.subaccount}'
+    if owner.client_order_id:
+        own = f',"client_order_id":{json.dumps(owner.client_order_id)}{own}'
+    return b"".join((message, own.encode(), end, stamp))
 
 
 def snapshot_tail(listing: Listing, *, use_yes_price: bool, sending_ms: int) -> bytes:

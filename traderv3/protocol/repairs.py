@@ -37,6 +37,13 @@ class Repairs:
     def __bool__(self) -> bool:
         return bool(self._wanted)
 
+    def __contains__(self, ticker: str) -> bool:
+        return ticker in self._wanted
+
+    def clear(self) -> None:
+        """Nothing is wanted any more; how often a market was wrong in a row is remembered."""
+        self._wanted.clear()
+
     def expect(self, tickers: Iterable[str], *, now_s: float) -> None:
         """Snapshots that come by themselves, with a subscription."""
         for ticker in tickers:
@@ -71,9 +78,15 @@ class Repairs:
                 self._wanted[ticker].due_s = due_s
 
     def settle(self, ticker: str, *, now_s: float) -> None:
-        """The snapshot came, or nobody wants it any more."""
+        """The snapshot came."""
         self._wanted.pop(ticker, None)
         self._settled_s[ticker] = now_s
+
+    def forget(self, ticker: str) -> None:
+        """The market is not ours any more."""
+        self._wanted.pop(ticker, None)
+        self._in_a_row.pop(ticker, None)
+        self._settled_s.pop(ticker, None)
 
     def take_due(self, *, now_s: float, but_not: Collection[str]) -> list[str]:
         """Tickers to ask for now, in the order they were wanted; from now on they count as asked for."""

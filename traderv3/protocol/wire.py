@@ -6,11 +6,14 @@ Source: Kalshi's AsyncAPI document, October 2026. `clock`, `ts_ms` and `sending_
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from traderv3.domain.units import DOLLAR, UnitError, parse_price, parse_qty
+
+# Every number of the venue's is one of these; a longer one could not even be printed (Python refuses beyond 4300 digits).
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 # One level as printed: price with 4 decimals, count with 2.
 Level = tuple[str, str]
@@ -20,6 +23,10 @@ BOOK_CHANNEL: Final = "orderbook_delta"
 # Error codes (source: AsyncAPI).
 TERMINAL_CODES: Final = frozenset({10, 25})  # the subscription is over and must be made anew
 TOO_FAST_CODES: Final = frozenset({18, 27})  # the command timed out at the venue, or came too soon: wait, then again
+UNKNOWN_SID: Final = 7
+NOT_FOR_US_CODES: Final = frozenset({8, 9})  # no such channel, or our key may not read it
+LIMIT_CODE: Final = 26  # more markets than one subscription may have
+MARKET_CODES: Final = frozenset({11, 14, 16, 28})  # about a market; which one is not always said
 
 
 class SnapshotBody(msgspec.Struct, gc=False):
@@ -27,10 +34,10 @@ class SnapshotBody(msgspec.Struct, gc=False):
 
     market_ticker: str
     market_id: str = ""
-    clock: int | None = None
+    clock: Int64 | None = None
     yes_dollars_fp: list[Level] = []
     no_dollars_fp: list[Level] = []
-    ts_ms: int | None = None
+    ts_ms: Int64 | None = None
 
 
 class DeltaBody(msgspec.Struct, gc=False):
@@ -41,25 +48,25 @@ class DeltaBody(msgspec.Struct, gc=False):
     delta_fp: str
     side: Literal["yes", "no"]
     market_id: str = ""
-    clock: int | None = None
-    ts_ms: int | None = None
+    clock: Int64 | None = None
+    ts_ms: Int64 | None = None
     ts: str | None = None  # older frames have this one only
 
 
 class Snapshot(msgspec.Struct, gc=False, tag="orderbook_snapshot"):
     """`id` only when it answers `get_snapshot`."""
 
-    sid: int
-    seq: int
+    sid: Int64
+    seq: Int64
     msg: SnapshotBody
-    id: int | None = None
+    id: Int64 | None = None
 
 
 class Delta(msgspec.Struct, gc=False, tag="orderbook_delta"):
     """One change of one book."""
 
-    sid: int
-    seq: int
+    sid: Int64
+    seq: Int64
     msg: DeltaBody
 
 
@@ -67,14 +74,14 @@ class SubscribedBody(msgspec.Struct):
     """Which channel got which subscription id."""
 
     channel: str
-    sid: int
+    sid: Int64
 
 
 class Subscribed(msgspec.Struct, tag="subscribed"):
     """A new subscription exists. Carries no sequence number."""
 
     msg: SubscribedBody
-    id: int | None = None
+    id: Int64 | None = None
 
 
 class Ok(msgspec.Struct, tag="ok"):
@@ -83,24 +90,24 @@ class Ok(msgspec.Struct, tag="ok"):
     `msg` is an object after `update_subscription` and an array after `list_subscriptions`.
     """
 
-    id: int | None = None
-    sid: int | None = None
-    seq: int | None = None
+    id: Int64 | None = None
+    sid: Int64 | None = None
+    seq: Int64 | None = None
     msg: Any = None
 
 
 class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
     """The last message of a subscription; consumes its last sequence number."""
 
-    sid: int
-    id: int | None = None
-    seq: int | None = None
+    sid: Int64
+    id: Int64 | None = None
+    seq: Int64 | None = None
 
 
 class ErrorBody(msgspec.Struct):
     """Which rule was broken, and by which markets where the venue names them."""
 
-    code: int
+    code: Int64
     msg: str = ""
     market_ticker: str | None = None
     market_tickers: list[str] | None = None
@@ -115,17 +122,17 @@ class Error(msgspec.Struct, tag="error"):
     """A command failed, or (no `id`) a subscription did. With `seq` it consumes a number."""
 
     msg: ErrorBody
-    id: int | None = None
-    sid: int | None = None
-    seq: int | None = None
+    id: Int64 | None = None
+    sid: Int64 | None = None
+    seq: Int64 | None = None
 
 
 class Header(msgspec.Struct):
     """What every message has, for those we do not know."""
 
     type: str
-    sid: int | None = None
-    seq: int | None = None
+    sid: Int64 | None = None
+    seq: Int64 | None = None
 
 
 Frame = Snapshot | Delta | Subscribed | Ok | Unsubscribed | Error
@@ -187,16 +194,18 @@ def subscribe(command_id: int, tickers: Sequence[str]) -> bytes:
     return _encode({"id": command_id, "cmd": "subscribe", "params": params})
 
 
-def add_markets(command_id: int, sid: int, tickers: Sequence[str]) -> bytes:
-    """The command that adds markets to a subscription; each new one gets a snapshot."""
-    return _update(command_id, sid, "add_markets", tickers)
+def subscribe_channel(command_id: int, channel: str, tickers: Sequence[str] | None) -> bytes:
+    """The command that subscribes to any other channel: for some markets, or with None for all."""
+    named = {} if tickers is None else {"market_tickers": list(tickers)}
+    return _encode({"id": command_id, "cmd": "subscribe", "params": {"channels": [channel], **named}})
 
 
-def get_snapshot(command_id: int, sid: int, tickers: Sequence[str]) -> bytes:
-    """The command that asks for fresh snapshots in the running stream."""
-    return _update(command_id, sid, "get_snapshot", tickers)
+def unsubscribe(command_id: int, sid: int) -> bytes:
+    """The command that ends a subscription."""
+    return _encode({"id": command_id, "cmd": "unsubscribe", "params": {"sids": [sid]}})
 
 
-def _update(command_id: int, sid: int, action: str, tickers: Sequence[str]) -> bytes:
+def update(command_id: int, sid: int, action: str, tickers: Sequence[str]) -> bytes:
+    """The command that changes a subscription: `add_markets`, `delete_markets`, or `get_snapshot` in its stream."""
     params = {"sids": [sid], "action": action, "market_tickers": list(tickers)}
     return _encode({"id": command_id, "cmd": "update_subscription", "params": params})

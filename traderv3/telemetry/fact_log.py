@@ -11,6 +11,7 @@ import structlog
 from traderv3.core.event_bus import EventBus, handles
 from traderv3.core.supervision import ActorChanged, Status
 from traderv3.domain import events
+from traderv3.domain.checks import BookDisagrees
 
 WINDOW_US: Final = 10_000_000
 BURST: Final = 20
@@ -24,6 +25,10 @@ LOGGED: Final = (
     events.BooksRepaired,
     events.FrameProblem,
     events.MarketsDropped,
+    events.MarketsOverLimit,
+    events.StreamGap,
+    events.ChannelGivenUp,
+    BookDisagrees,
     events.StateChanged,
     ActorChanged,
 )
@@ -63,13 +68,22 @@ def say(fact: Any, **more: int) -> None:
         case events.ConnectionLost(connection, reason, retry_s):
             line.warning("connection lost", component=connection, reason=reason, retry_s=retry_s)
         case events.GapDetected(connection, sid, expected, got, books):
-            line.warning("sequence gap", component=connection, sid=sid, expected=expected, got=got, books=books)
+            what = {"component": connection, "sid": sid, "expected": expected, "got": got, "books": books}
+            line.warning(f"sequence {fact.kind}", **what)
         case events.BooksRepaired(connection, took_ms):
-            line.info("books repaired", component=connection, took_ms=took_ms)
+            line.info("books repaired", component=connection, took_ms=took_ms, how=fact.how, books=fact.books)
         case events.FrameProblem(connection, kind, detail):
             line.warning(kind, component=connection, detail=detail)
         case events.MarketsDropped(tickers, reason):
             line.warning("markets dropped", component="discovery", tickers=",".join(tickers), reason=reason)
+        case events.MarketsOverLimit(connection, tickers, reason):
+            line.warning("too many markets on this connection", component=connection, count=len(tickers), reason=reason)
+        case events.StreamGap(connection, channel):
+            line.warning("something of a channel was lost", component=connection, channel=channel, reason=fact.reason)
+        case events.ChannelGivenUp(connection, channel, reason):
+            line.warning("channel not served", component=connection, channel=channel, reason=reason)
+        case BookDisagrees(ticker, connection, levels_differing):
+            line.warning("book differs from REST", component=connection, ticker=ticker, levels=levels_differing)
         case ActorChanged(name, status, restarts, error):
             level = {Status.BACKOFF: "warning", Status.FAILED: "warning", Status.STARTING: "debug"}.get(status, "info")
             getattr(line, level)(

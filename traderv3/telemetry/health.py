@@ -40,14 +40,20 @@ def find_causes(
     held_s: float,
     lag_ms: float,
     log_lost: int,
+    rest_trouble: str | None,
+    now_us: int,
 ) -> list[Cause]:
-    """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted."""
+    """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted.
+
+    `rest_trouble`: why the venue's REST is not asked any more, None while it is.
+    """
     causes: list[Cause] = []
+    closed = feed.hours.sentence(now_us)
     if state is State.ERROR:
         causes.append(Cause("state_machine", f"in error: {context}; nothing can be traded", Level.UNHEALTHY))
     elif state is State.CONNECTIVITY and held_s > PATIENCE_S:
         is_up = feed.link is Link.CONNECTED
-        why = f"{len(feed.books) - feed.live} snapshots missing" if is_up else feed.link_reason
+        why = f"{len(feed.syncing) + len(feed.stale)} snapshots missing" if is_up else closed or feed.link_reason
         causes.append(Cause("state_machine", f"no live feed: {why}; nothing can be traded", Level.DEGRADED))
     if feed.was_accepted and feed.link is not Link.CONNECTED:
         message = f"the venue is not connected ({feed.link_reason}); every book is stale"
@@ -56,10 +62,11 @@ def find_causes(
         shown = ", ".join(stale[:3]) + (", …" if len(stale) > 3 else "")
         message = f"{len(stale)} of {len(feed.books)} books stale ({shown}); they refuse orders"
         causes.append(Cause("orderbook_connector", message, Level.DEGRADED))
-    if feed.exchange_active is False:
-        causes.append(Cause("discovery", "the exchange is paused; not even cancels are taken", Level.DEGRADED))
-    elif feed.trading_active is False:
-        causes.append(Cause("discovery", "trading is paused at the exchange; orders are refused", Level.DEGRADED))
+    if closed is not None:
+        causes.append(Cause("exchange_hours", closed, Level.DEGRADED))
+    if rest_trouble is not None:
+        message = f"REST is away ({rest_trouble}); the stream goes on, books are not cross-checked"
+        causes.append(Cause("rest", message, Level.DEGRADED))
     causes += _actors_down(tree)
     if lag_ms > LAG_MS_MAX:
         causes.append(Cause("loop_watchdog", "the event loop runs late; decisions are delayed", Level.DEGRADED))

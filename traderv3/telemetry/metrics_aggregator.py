@@ -47,6 +47,7 @@ class MetricsAggregator:
         state: Callable[[], tuple[State, str, float]],
         tree: Callable[[], Sequence[NodeReport]],
         log_lost: Callable[[], int],
+        rest_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._feed = feed
         self._wall_us = wall_us
@@ -54,6 +55,7 @@ class MetricsAggregator:
         self._state = state
         self._tree = tree
         self._log_lost = log_lost
+        self._rest_trouble = rest_trouble
         self._log_lost_before = 0
         self._log_lost_lately = 0
         self._judge = HealthJudge()
@@ -79,6 +81,7 @@ class MetricsAggregator:
     def assess(self) -> Health:
         """Judge health from the facts as they are now: whoever asks gets the truth of this moment."""
         state, context, held_s = self._state()
+        now_us = self._wall_us()
         causes = find_causes(
             state,
             context,
@@ -87,5 +90,7 @@ class MetricsAggregator:
             held_s=held_s,
             lag_ms=self.numbers.loop_lag_ms,
             log_lost=self._log_lost_lately,
+            rest_trouble=self._rest_trouble(),
+            now_us=now_us,
         )
-        return self._judge.judge(causes, now_us=self._wall_us())
+        return self._judge.judge(causes, now_us=now_us)

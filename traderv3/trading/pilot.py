@@ -2,6 +2,7 @@
 
 `next_move` is the whole decision: pure, from facts to a state and the sentence that says why. The actor looks twenty times
 a second, which keeps a transition well within 100 ms of its cause plus the second that a lost venue is given.
+While the exchange says that it is closed, waiting for it is no error: the state's time limit does not run.
 Source: design section 7, "When `ready` is left".
 Never: a transition that the table of `domain.states` does not hold.
 """
@@ -46,6 +47,7 @@ class Facts:
     unserved: int
     lost_s: float
     link_reason: str
+    closed: str | None  # why the exchange is not open, as it says itself
     problem: str | None
     retry_in_s: float  # in `error`: until the next try; 0.0 when it is due
 
@@ -75,7 +77,7 @@ def next_move(state: State, facts: Facts) -> Move | None:
             return Move(State.ERROR, facts.problem)
         case _ if state in OPERATING and facts.lost_s >= LOST_S:
             what = "no live book" if facts.is_connected else f"connection lost: {facts.link_reason}"
-            return Move(State.CONNECTIVITY, what)
+            return Move(State.CONNECTIVITY, f"{facts.closed} ({what})" if facts.closed else what)
         case State.ERROR if facts.problem is None and facts.is_connected and facts.live:
             return Move(State.CONNECTIVITY, "the venue is back")
         case State.ERROR if facts.problem is None and facts.retry_in_s <= 0:
@@ -132,6 +134,8 @@ class Pilot:
         lifeline.started()
         while True:
             lifeline.beat()
+            if self._feed.hours.is_closed(self._wall_us()):
+                self.machine.excuse()
             if not await self.machine.enforce_limit(self._feed.link_reason):
                 state = self.machine.state
                 move = next_move(state, self.facts())
@@ -141,7 +145,7 @@ class Pilot:
 
     def facts(self) -> Facts:
         """What is known now."""
-        feed, now = self._feed, trio.current_time()
+        feed, now, wall_us = self._feed, trio.current_time(), self._wall_us()
         is_connected, live = feed.link is Link.CONNECTED, feed.live
         if is_connected and live:
             self._good_at = now
@@ -152,11 +156,12 @@ class Pilot:
             live=live,
             syncing=sum(ticker not in unserved for ticker in feed.syncing),
             stale=sum(ticker not in feed.absent and ticker not in unserved for ticker in feed.stale),
-            watched=len(feed.books),
+            watched=len(feed.books) - len(feed.closed),
             absent=len(feed.absent),
             unserved=len(unserved),
             lost_s=now - self._good_at,
             link_reason=feed.link_reason,
+            closed=feed.hours.sentence(wall_us) if feed.hours.is_closed(wall_us) else None,
             problem=feed.problem,
             retry_in_s=max(0.0, self._retry_at - now),
         )

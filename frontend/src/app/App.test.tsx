@@ -110,6 +110,21 @@ test("a stale book says so, and why", () => {
   expect(row.textContent).toContain("sequence gap");
 });
 
+test("the last book of a closed market is marked as over and counted apart", () => {
+  goLive();
+  const data = market({
+    book_state: "stale",
+    stale_reason: "the market is closed",
+    market_status: "closed",
+  });
+  receive({ type: "market", seq: 10, timestamp: AT, data });
+
+  const row = screen.getByTestId("market");
+  expect(row.dataset).toMatchObject({ ticker: data.ticker, bookState: "stale" });
+  expect(row.textContent).toContain("■ closed");
+  expect(screen.getByText("0 live, 1 closed")).toBeTruthy();
+});
+
 test("a book without an ask shows that it is missing, never 0; a quiet one is not stale", () => {
   goLive();
   act(() => vi.advanceTimersByTime(12_000));

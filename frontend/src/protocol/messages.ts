@@ -66,6 +66,11 @@ export interface Snapshot {
   subscribers: {
     [k: string]: SubscriberReport;
   };
+  connections: ConnectionReport[];
+  rest: RestReport | null;
+  cross_check: CrossCheckReport | null;
+  gaps: GapReport[];
+  exchange: ExchangeReport;
   transitions: StateTransition[];
   warnings: string[];
   reason: "connected" | "overflow" | "resume_too_old";
@@ -158,6 +163,81 @@ export interface SubscriberReport {
   last_error: string | null;
 }
 /**
+ * One market-data connection: how it stands, why, and the age of what it brought last (null: nothing yet).
+ */
+export interface ConnectionReport {
+  name: string;
+  link: "connected" | "connecting" | "disconnected";
+  reason: string;
+  connected_since: string | null;
+  last_message_age_ms: number | null;
+  markets: number;
+  live: number;
+}
+/**
+ * The way to the venue's REST: its circuit breaker, what went wrong, what the token buckets hold, the clocks.
+ *
+ *     `requests` counts every try; `failures` are silence, 5xx and unreadable answers, `refused` other 4xx, `throttled` 429s.
+ */
+export interface RestReport {
+  breaker: "closed" | "half_open" | "open";
+  next_probe_s: number;
+  requests: number;
+  failures: number;
+  refused: number;
+  retried: number;
+  throttled: number;
+  last_error: string | null;
+  last_error_us: number | null;
+  usage_tier: string | null;
+  read_tokens: number;
+  read_capacity: number;
+  read_rate: number;
+  write_tokens: number;
+  write_capacity: number;
+  write_rate: number;
+  clock_offset_ms: number;
+  clock_round_trip_ms: number | null;
+  clock_age_s: number | null;
+  is_clock_measured: boolean;
+}
+/**
+ * How often a book read by REST agreed with ours: `score` from 0 to 1 over the last ones, null before the first.
+ */
+export interface CrossCheckReport {
+  score: number | null;
+  checked: number;
+  agreed: number;
+  disagreed: number;
+  inconclusive: number;
+  last_ticker: string | null;
+  last_outcome: string | null;
+  last_reason: string;
+  last_us: number | null;
+}
+/**
+ * One line of the gap journal; `how` and `stale_ms` are null while the repair is under way.
+ */
+export interface GapReport {
+  connection: string;
+  timestamp: string;
+  what: string;
+  missing: number;
+  books: number;
+  how: string | null;
+  stale_ms: number | null;
+}
+/**
+ * What the exchange says of its hours; `sentence` is null while everything is open. Null: not known.
+ */
+export interface ExchangeReport {
+  exchange_active: boolean | null;
+  trading_active: boolean | null;
+  sentence: string | null;
+  pause_start: string | null;
+  pause_end: string | null;
+}
+/**
  * One change of state, after it happened; `context` is a sentence a person understands.
  */
 export interface StateTransition {
@@ -170,12 +250,13 @@ export interface StateTransition {
 /**
  * The best of one market's book, each side at its own prices: an ask is a dollar less the other side's best bid.
  *
- *     Null where a side is empty.
+ *     Null where a side is empty. `market_status` is the venue's word for the market, null while it is not known.
  */
 export interface MarketTop {
   ticker: string;
   book_state: "live" | "stale" | "syncing";
   stale_reason: string | null;
+  market_status: string | null;
   yes_bid: string | null;
   yes_bid_size: string | null;
   yes_ask: string | null;
@@ -343,13 +424,13 @@ export interface BatchMessage {
 /** Fields that `data` must have, by kind: what the decoder checks at the socket. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
-  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
+  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "rest", "cross_check", "gaps", "exchange", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
   history_replay: ["transitions", "count"],
   trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
   state_transition: ["from_state", "to_state", "context", "timestamp", "metrics"],
   supervision: ["tree"],
   actor: ["name", "status", "restarts", "last_error", "timestamp"],
-  market: ["ticker", "book_state", "stale_reason", "yes_bid", "yes_bid_size", "yes_ask", "yes_ask_size", "no_bid", "no_bid_size", "no_ask", "no_ask_size", "levels_yes", "levels_no", "last_update", "updates"],
+  market: ["ticker", "book_state", "stale_reason", "market_status", "yes_bid", "yes_bid_size", "yes_ask", "yes_ask_size", "no_bid", "no_bid_size", "no_ask", "no_ask_size", "levels_yes", "levels_no", "last_update", "updates"],
   console: ["level", "timestamp", "message", "context"],
   alert: ["id", "level", "component", "message", "since", "is_active"],
   heartbeat: ["dropped", "lag_ms"],

@@ -29,6 +29,13 @@ export const BOOK_GLYPH: Readonly<Record<MarketTop["book_state"], string>> = {
   stale: "┄",
 };
 
+const OVER: ReadonlySet<string> = new Set(["closed", "determined", "disputed", "amended", "finalized"]);
+
+/** Whether the market takes no orders any more, so that its last book is history and no trouble. */
+export function isOver({ book_state, market_status }: MarketTop): boolean {
+  return book_state !== "live" && market_status !== null && OVER.has(market_status);
+}
+
 const ACTOR_GLYPH: ReadonlyMap<string, string> = new Map([
   ["running", "●"],
   ["starting", "◌"],

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import type { MarketTop } from "../../protocol/messages";
 import { duration } from "../../ui/format";
 import { Num } from "../../ui/Num";
-import { BOOK_GLYPH } from "../../ui/signs";
+import { BOOK_GLYPH, isOver } from "../../ui/signs";
 import { Ticker } from "./Ticker";
 
 /** Longer than this without an update is quiet, which is no trouble as long as the book is live. */
@@ -15,6 +15,7 @@ interface Props {
 
 export function MarketRow({ top, ageMs }: Props): ReactNode {
   const { ticker, book_state, stale_reason } = top;
+  const over = isOver(top) ? top.market_status : null;
   const isQuiet = book_state === "live" && ageMs !== null && ageMs >= QUIET_MS;
   return (
     <tr
@@ -29,8 +30,8 @@ export function MarketRow({ top, ageMs }: Props): ReactNode {
         {stale_reason !== null && <span className="reason">{stale_reason}</span>}
       </th>
       <td className={book_state === "live" ? "book fact" : "book"}>
-        <span aria-hidden="true">{isQuiet ? "○" : BOOK_GLYPH[book_state]}</span>{" "}
-        {isQuiet ? "quiet" : book_state}
+        <span aria-hidden="true">{over ? "■" : isQuiet ? "○" : BOOK_GLYPH[book_state]}</span>{" "}
+        {over ?? (isQuiet ? "quiet" : book_state)}
       </td>
       <td className="number size">
         <Num value={top.yes_bid_size} />

@@ -4,6 +4,7 @@ import type { MarketTop } from "../../protocol/messages";
 import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
 import { Scroll } from "../../ui/Scroll";
+import { isOver } from "../../ui/signs";
 import { Words } from "../../ui/Words";
 import { MarketRow } from "./MarketRow";
 
@@ -37,10 +38,12 @@ export function Markets(): ReactNode {
 
 function Summary({ tops }: { readonly tops: readonly MarketTop[] }): ReactNode {
   const live = tops.filter(({ book_state }) => book_state === "live").length;
-  const stale = tops.filter(({ book_state }) => book_state === "stale").length;
+  const over = tops.filter(isOver).length;
+  const stale = tops.filter((top) => top.book_state === "stale" && !isOver(top)).length;
   return (
     <span className="fact">
       {live} live{stale > 0 && `, ${stale} stale`}
+      {over > 0 && `, ${over} closed`}
     </span>
   );
 }

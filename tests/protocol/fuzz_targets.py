@@ -1,0 +1,132 @@
+"""What bytes from outside reach first, one function a door: each takes any bytes and lets nothing but our own errors out.
+
+Run by Hypothesis (`test_fuzz.py`) and by atheris (`fuzz_atheris.py`).
+"""
+
+import io
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.protocol.model_venue import snapshot, subscribed
+from traderv3.domain.book import Book, BookState
+from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
+from traderv3.domain.feed import FeedCounters
+from traderv3.domain.units import UnitError
+from traderv3.protocol import channel_wire, wire
+from traderv3.protocol.channel_facts import to_fact
+from traderv3.protocol.channel_session import ChannelSession
+from traderv3.protocol.frames import FrameReader
+from traderv3.protocol.recording import RecordingProblem, RecordingReader, header_line
+from traderv3.protocol.rest import error_text
+from traderv3.protocol.session import BookSession
+
+CHANNELS: Final = sorted({name for names in channel_wire.CHANNELS.values() for name in names})
+HEADER: Final = header_line(environment="sim", markets=["A"], started_us=1)
+
+
+def read_frames(data: bytes) -> None:
+    """The bytes in two pieces, as a socket may cut them."""
+    reader = FrameReader(message_max=1 << 16)
+    half = len(data) // 2
+    try:
+        for piece in (data[:half], data[half:]):
+            messages, control = reader.receive(piece)
+            assert sum(map(len, messages)) + len(control) <= len(data)
+    except RemoteProtocolError:
+        pass
+
+
+def converse_about_books(data: bytes) -> None:
+    """A frame a line, into a session with two live books; then time passes."""
+    books = {ticker: Book(ticker) for ticker in ("A", "B")}
+    session = BookSession("fuzz", books, FeedCounters())
+    session.commands(at_us=0, now_s=0.0)
+    levels = {("yes", 4000): 500, ("no", 5000): 300}
+    session.receive([subscribed(1), snapshot("A", 1, levels), snapshot("B", 2, levels)], at_us=0, now_s=0.0)
+    try:
+        for number, frame in enumerate(data.split(b"\n")):
+            session.receive([frame], at_us=number, now_s=number / 10)
+            session.commands(at_us=number, now_s=number / 10)
+        session.settle(at_us=10**9, now_s=1000.0)
+        session.commands(at_us=10**9, now_s=1000.0)
+    except (RemoteProtocolError, ConnectivityError):
+        session.lost("over")
+    for book in books.values():
+        book.check()
+    assert all(len(repr(notice)) < 2000 for notice in session.take_notices())
+    if session.state.value in ("idle", "subscribing", "leaving", "ended"):
+        assert not any(book.state is BookState.LIVE for book in books.values())
+
+
+def converse_about_the_rest(data: bytes) -> None:
+    """A frame a line, into a session that has every channel; then time passes."""
+    session = ChannelSession("fuzz", dict.fromkeys(CHANNELS), FeedCounters())
+    for sid, _ in enumerate(session.commands(at_us=0, now_s=0.0), 1):
+        session.receive([subscribed(sid, sid=sid, channel=CHANNELS[sid - 1])], at_us=0, now_s=0.0)
+    try:
+        for number, frame in enumerate(data.split(b"\n")):
+            session.receive([frame], at_us=number, now_s=number / 10)
+            session.commands(at_us=number, now_s=number / 10)
+        session.commands(at_us=10**9, now_s=1000.0)
+    except ConnectivityError:
+        pass
+    assert len(session.take_facts()) <= data.count(b"\n") + 1
+    assert all(len(repr(notice)) < 2000 for notice in session.take_notices())
+
+
+def decode_messages(data: bytes) -> None:
+    """Every decoder of the socket, and the conversions behind it."""
+    for decoder in (wire.FRAME, wire.HEADER, channel_wire.FRAME):
+        try:
+            message = decoder.decode(data)
+        except wire.UNDECODABLE:
+            continue
+        if isinstance(message, channel_wire.Message):
+            try:
+                to_fact(message, 0)
+            except UnitError:
+                continue
+        elif isinstance(message, wire.Snapshot):
+            try:
+                wire.levels(message.msg.yes_dollars_fp)
+            except UnitError:
+                continue
+
+
+def read_recording(data: bytes) -> None:
+    """As a whole file, behind a good header, and compressed."""
+    for body, name in ((data, "a.jsonl"), (HEADER + data, "a.jsonl"), (data, "a.jsonl.gz"), (data, "a.jsonl.zst")):
+        try:
+            reader = RecordingReader(io.BytesIO(body), name)
+        except (RecordingProblem, RecursionError):
+            continue
+        for _ in range(body.count(b"\n") + 2):
+            try:
+                if next(reader, None) is None:
+                    break
+            except (RecordingProblem, RecursionError):  # see test_a_recorded_line_nested_too_deep_is_our_own_problem
+                continue
+
+
+def read_error_body(data: bytes) -> None:
+    """The sentence of a REST error, whatever its body."""
+    code, sentence = error_text(data)
+    assert sentence
+    assert code is None or code
+
+
+TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
+    "frames": read_frames,
+    "books": converse_about_books,
+    "channels": converse_about_the_rest,
+    "decoders": decode_messages,
+    "recording": read_recording,
+    "errors": read_error_body,
+}
+SEEDS: Final = list(
+    itertools.chain(
+        [b"", b"{}", b"null", b"[" * 3000, b'{"a":' * 3000, b"\xff\xfe", b'"\\ud800"', b"9" * 5000, b"-1e999999999"],
+        [subscribed(1), snapshot("A", 3, {("yes", 4000): 100})],
+    )
+)

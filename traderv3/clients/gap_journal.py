@@ -1,0 +1,52 @@
+"""The gap journal of one connection: each loss in the stream, how it was repaired, and how long books were stale for it.
+
+Never: more lines than the feed keeps (`domain.feed.GAPS_KEPT`); an old one makes room for a new one.
+"""
+
+from collections import deque
+
+from traderv3.domain.events import BooksRepaired, FeedEvent, GapDetected
+from traderv3.domain.feed import GapEntry
+
+
+class GapJournal:
+    """Writes lines into `entries`, which all connections share."""
+
+    def __init__(self, entries: deque[GapEntry], connection: str) -> None:
+        self._entries = entries
+        self._connection = connection
+        self._open: dict[int, GapEntry] = {}  # by the number that the session gave it
+        self._orphans: list[GapEntry] = []  # of connections that ended before the repair
+
+    def take(self, notice: FeedEvent) -> None:
+        """Note a loss, or the repair of some."""
+        match notice:
+            case GapDetected():
+                what = f"{notice.kind}: expected {notice.expected}, got {notice.got} (sid {notice.sid})"
+                entry = GapEntry(self._connection, notice.at_us, what, notice.missing, notice.books)
+                self._entries.append(entry)
+                self._open[notice.number] = entry
+            case BooksRepaired():
+                for number in notice.gaps:
+                    _end(self._open.pop(number, None), notice.how, notice.at_us)
+
+    def lost(self) -> None:
+        """The connection is gone, and what it left unrepaired is the next one's to mend."""
+        self._orphans += self._open.values()
+        self._open.clear()
+
+    @property
+    def waits_for_whole(self) -> bool:
+        """Whether an earlier connection left something unrepaired."""
+        return bool(self._orphans)
+
+    def whole(self, at_us: int) -> None:
+        """Every book of the connection is live."""
+        for entry in self._orphans:
+            _end(entry, "reconnect", at_us)
+        self._orphans.clear()
+
+
+def _end(entry: GapEntry | None, how: str, at_us: int) -> None:
+    if entry is not None:
+        entry.how, entry.stale_ms = how, (at_us - entry.at_us) // 1000
