@@ -2,19 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import trio
 from trio.testing import MockClock
 
-from traderv3.clients.exchange_hours import TERMS_PERIOD_S, STATUS_PERIOD_S, ExchangeHours
-from traderv3.clients.rest import RestClient
+from traderv3.clients.exchange_hours import STATUS_PERIOD_S, TERMS_PERIOD_S, ExchangeHours
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.errors import ConnectivityError, TraderError
 from traderv3.domain.feed import Feed
 from traderv3.domain.hours import Pause
 from traderv3.protocol.rest import ExchangeStatus
 from traderv3.protocol.schedule import Schedule
+
+if TYPE_CHECKING:
+    from traderv3.clients.rest import RestClient
 
 NOW_US = 1_795_000_000_000_000
 HOUR_US = 3600 * 1_000_000

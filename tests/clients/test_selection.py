@@ -78,14 +78,14 @@ def test_every_change_and_nothing_else_is_a_new_version() -> None:
     selection = Selection()
     selection.make(["A"])
     versions = [selection.version]
-    for change in (
-        lambda: selection.admit("A"),
-        lambda: selection.dismiss("B"),
-        lambda: selection.admit("B"),
-        lambda: selection.dismiss("A"),
-    ):
-        change()
-        versions.append(selection.version)
+    selection.admit("A")
+    versions.append(selection.version)
+    selection.dismiss("B")
+    versions.append(selection.version)
+    selection.admit("B")
+    versions.append(selection.version)
+    selection.dismiss("A")
+    versions.append(selection.version)
 
     assert versions == [1, 1, 1, 2, 3]
 

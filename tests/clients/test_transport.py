@@ -160,7 +160,7 @@ async def test_a_compression_that_nobody_asked_for_is_a_failed_connection(autoju
         await venue.send(venue.acceptance(key).replace(b"\r\n\r\n", extension))
         await trio.sleep_forever()
 
-    with pytest.raises(ConnectivityError):
+    with pytest.raises(ConnectivityError, match="extension that we did not ask for: permessage-deflate"):
         await shake_hands(serve)
 
 

@@ -157,3 +157,20 @@ def test_a_stale_book_keeps_its_levels() -> None:
     book = book_in(BookState.STALE)
 
     assert book.levels(is_yes=True) == [(4000, 1)]
+
+
+def test_a_witness_sees_every_change_until_the_next_snapshot() -> None:
+    book = Book("M")
+    book.replace([(4000, 500)], [])
+    book.apply(True, 4000, 100)
+    seen: list[tuple[bool, int, int]] = []
+    book.witness = seen
+    book.apply(True, 4000, -600)
+    book.apply(False, 5000, 7)
+    with pytest.raises(NegativeLevel):
+        book.apply(False, 5000, -8)
+    book.replace([], [])
+    book.apply(True, 1, 1)
+
+    assert seen == [(True, 4000, -600), (False, 5000, 7)]
+    assert book.witness is None

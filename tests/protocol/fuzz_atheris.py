@@ -5,7 +5,7 @@ Runs in an environment of its own that has atheris; `test_fuzz.py` makes one.
 
 import sys
 
-import atheris  # type: ignore[import-not-found,unused-ignore]  # of the throw-away environment only
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # of the throw-away environment only
 
 with atheris.instrument_imports(include=["traderv3"]):
     from tests.protocol.fuzz_targets import TARGETS

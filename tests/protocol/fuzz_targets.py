@@ -3,6 +3,7 @@
 Run by Hypothesis (`test_fuzz.py`) and by atheris (`fuzz_atheris.py`).
 """
 
+import contextlib
 import io
 import itertools
 from collections.abc import Callable, Mapping
@@ -13,15 +14,20 @@ from traderv3.domain.book import Book, BookState
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
 from traderv3.domain.feed import FeedCounters
 from traderv3.domain.units import UnitError
-from traderv3.protocol import channel_wire, wire
+from traderv3.protocol import channel_wire, rest, rest_account, rest_holdings, wire
 from traderv3.protocol.channel_facts import to_fact
 from traderv3.protocol.channel_session import ChannelSession
 from traderv3.protocol.frames import FrameReader
 from traderv3.protocol.recording import RecordingProblem, RecordingReader, header_line
-from traderv3.protocol.rest import error_text
 from traderv3.protocol.session import BookSession
 
 CHANNELS: Final = sorted({name for names in channel_wire.CHANNELS.values() for name in names})
+READERS: Final = [
+    read
+    for module in (rest, rest_account, rest_holdings)
+    for name, read in vars(module).items()
+    if name.startswith("read_") and callable(read)
+]
 HEADER: Final = header_line(environment="sim", markets=["A"], started_us=1)
 
 
@@ -109,11 +115,14 @@ def read_recording(data: bytes) -> None:
                 continue
 
 
-def read_error_body(data: bytes) -> None:
-    """The sentence of a REST error, whatever its body."""
-    code, sentence = error_text(data)
+def read_answers(data: bytes) -> None:
+    """A REST body as the answer of every route, and as an error."""
+    code, sentence = rest.error_text(data)
     assert sentence
     assert code is None or code
+    for read in READERS:
+        with contextlib.suppress(RemoteProtocolError):
+            read(data)
 
 
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
@@ -122,7 +131,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "channels": converse_about_the_rest,
     "decoders": decode_messages,
     "recording": read_recording,
-    "errors": read_error_body,
+    "rest": read_answers,
 }
 SEEDS: Final = list(
     itertools.chain(

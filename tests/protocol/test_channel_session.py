@@ -351,6 +351,22 @@ def test_a_refused_command_is_repeated_after_an_ever_longer_pause(code: int) -> 
     assert waits == [5, 10, 20, 40, 60, 60]
 
 
+@pytest.mark.parametrize(
+    ("after", "action", "changed"), [(["A", "B", "C"], "add_markets", "C"), (["A"], "delete_markets", "B")]
+)
+def test_a_change_that_was_refused_is_asked_for_again(after: list[str], action: str, changed: str) -> None:
+    talk = live("trade", ["A", "B"])
+    talk.session.set_markets("trade", after)
+    (refused,) = talk.says()
+    talk.hear(error(27, id=refused["id"]))
+    waited_s, (again,) = talk.wait()
+    talk.hear(ok(again["id"], 1, after))
+
+    assert waited_s == LIMITS.pause_s
+    assert refused["params"] == again["params"] == {"sids": [1], "action": action, "market_tickers": [changed]}
+    assert talk.wait()[1] == []
+
+
 @pytest.mark.parametrize("code", [10, 25])
 @pytest.mark.parametrize("envelope", [{"sid": 1}, {"sid": 1, "seq": 1}, {}])
 def test_a_subscription_that_ended_is_a_loss_and_made_anew(code: int, envelope: dict[str, Any]) -> None:

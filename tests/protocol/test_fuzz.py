@@ -112,6 +112,28 @@ def test_a_number_too_long_to_be_printed_is_refused_before_anybody_prints_it() -
     assert session.books["A"].state is BookState.STALE
 
 
+# Bodies of REST answers, for the readers behind the same bytes.
+ANSWERS: Final = [
+    {"market": {"ticker": "A", "status": "active", "open_time": "2026-01-01T00:00:00Z"}},
+    {"orderbook_fp": {"yes_dollars": [["0.4500", "1.00"]], "no_dollars": []}},
+    {"exchange_active": True, "trading_active": True, "exchange_estimated_resume_time": "2026-01-01T00:00:00Z"},
+    {"balance": 1, "portfolio_value": 2, "updated_ts": 3},
+    {"series": {"ticker": "S", "fee_type": "quadratic", "fee_multiplier": 1e400}},
+]
+
+
+@given(st.sampled_from(ANSWERS), st.sampled_from(["", "market", "orderbook_fp", "series"]), st.text(max_size=5), JSON)
+def test_answers_of_the_right_shape_with_wrong_values_are_our_own_errors(
+    answer: dict[str, Any], inner: str, key: str, value: object
+) -> None:
+    changed = json.loads(json.dumps(answer))
+    holder = changed.get(inner, changed)
+    for name in [key, *holder]:
+        TARGETS["rest"](
+            json.dumps({**changed, inner: {**holder, name: value}} if inner else {**changed, name: value}).encode()
+        )
+
+
 @pytest.mark.xfail(strict=True, raises=RecursionError, reason="recording.py lets msgspec's RecursionError through")
 def test_a_recorded_line_nested_too_deep_is_our_own_problem() -> None:
     line = b'{"at_us":1,"conn":1,"dir":"in","frame":' + b"[" * 100_000 + b"\n"
@@ -171,13 +193,15 @@ def drip(size: int) -> None:
         reader.receive(data[at : at + 1000])
 
 
+def fragments(size: int) -> None:
+    """One message in as many fragments."""
+    FrameReader().receive(frame(TEXT, is_final=False) + frame(CONTINUATION, b"x", is_final=False) * size)
+
+
 COSTS: Final[dict[str, tuple[int, Callable[[int], object]]]] = {
     "a long message in drips": (4_000_000, drip),
     "many small frames": (30_000, lambda size: FrameReader().receive(frame(TEXT, b"x") * size)),
-    "many fragments": (
-        30_000,
-        lambda size: FrameReader().receive(frame(TEXT, is_final=False) + frame(0, b"x", is_final=False) * size),
-    ),
+    "many fragments": (30_000, fragments),
     "garbage to the books": (10_000, lambda size: to_books(*[b"garbage"] * size)),
     "garbage to the channels": (10_000, lambda size: to_channels(*[b"garbage"] * size)),
     "gaps": (10_000, lambda size: to_books(*(delta("A", 2 * n, "yes", 4000, 1) for n in range(2, size)))),

@@ -932,6 +932,21 @@ def test_a_market_that_returns_is_added_after_it_went_and_not_revived_by_an_old_
     assert (while_away, talk.states()) == ("SL", "LL")
 
 
+def test_an_answer_from_before_a_market_went_does_not_revive_it_while_it_returns() -> None:
+    talk = live()
+    talk.session.distrust("A", "cross-check", at_us=0, now_s=talk.now_s)
+    (asked,) = talk.says()
+    talk.session.remove(["A"])
+    talk.hear(ok(talk.says()[0]["id"], 3, ["B"]))
+    talk.session.add({"A": talk.books["A"]})
+    (add,) = talk.says()
+    talk.hear(snapshot("A", 4, LEVELS, command_id=asked["id"]))
+    too_early = talk.states()
+    talk.hear(snapshot("A", 5, LEVELS, command_id=add["id"]), ok(add["id"], 6, ["A", "B"]))
+
+    assert (too_early, talk.states()) == ("SL", "LL")
+
+
 def test_a_removal_that_nobody_answers_costs_nothing() -> None:
     talk = live()
     talk.session.remove(["A"])

@@ -17,11 +17,12 @@ from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import ActorChanged, ChildSpec, NodeReport, Status, Strategy
 from traderv3.domain import events
+from traderv3.domain.checks import BookDisagrees
 from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.health import Health, Level, Numbers
 from traderv3.domain.states import State
 from traderv3.telemetry import prometheus
-from traderv3.telemetry.fact_log import BURST, LOGGED, WINDOW_US, FactLog, say
+from traderv3.telemetry.fact_log import BURST, WINDOW_US, WORDS, FactLog, say
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator, read_rss_mb
 
 Lines = list[MutableMapping[str, Any]]
@@ -194,6 +195,26 @@ FACTS: list[tuple[Any, str, dict[str, Any]]] = [
     (events.BooksRepaired("kalshi-1", 12, 1), "info", {"event": "books repaired", "took_ms": 12}),
     (events.FrameProblem("kalshi-1", "unreadable", "x", 1), "warning", {"event": "unreadable", "detail": "x"}),
     (events.MarketsDropped(("A", "B"), "unknown", 1), "warning", {"event": "markets dropped", "tickers": "A,B"}),
+    (
+        events.MarketsOverLimit("kalshi-1", ("A", "B"), "error 26", 1),
+        "warning",
+        {"event": "too many markets for this connection", "tickers": "A,B", "component": "kalshi-1"},
+    ),
+    (
+        events.StreamGap("kalshi-2", "trade", 5, 7, "2 numbers are missing", 1),
+        "warning",
+        {"event": "something of a channel was lost", "channel": "trade", "reason": "2 numbers are missing"},
+    ),
+    (
+        events.ChannelGivenUp("kalshi-2", "fill", "error 9", 1),
+        "warning",
+        {"event": "channel not served", "channel": "fill", "reason": "error 9"},
+    ),
+    (
+        BookDisagrees("KX", "kalshi-1", 3, 1),
+        "warning",
+        {"event": "book differs from REST", "ticker": "KX", "levels": 3},
+    ),
     (ActorChanged("engine", Status.STARTING, 0, None, 1), "debug", {"event": "actor starting"}),
     (ActorChanged("engine", Status.RUNNING, 1, None, 1), "info", {"event": "actor running", "actor": "engine"}),
     (ActorChanged("engine", Status.BACKOFF, 1, "boom", 1), "warning", {"event": "actor backoff", "error": "boom"}),
@@ -225,7 +246,7 @@ def test_a_flood_of_one_kind_is_cut_and_says_how_much_was_left_out(logged: Lines
 
 
 def test_every_kind_of_fact_that_is_logged_is_tested() -> None:
-    assert {type(fact) for fact, _, _ in FACTS} == set(LOGGED)
+    assert {type(fact) for fact, _, _ in FACTS} == set(WORDS)
 
 
 async def test_facts_published_on_the_bus_reach_the_log(autojump_clock: MockClock, logged: Lines) -> None:

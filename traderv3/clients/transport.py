@@ -39,6 +39,7 @@ HEAD_MAX: Final = 64 * 1024
 _BY_THE_VENUE: Final = (ProtocolError, h11.ProtocolError, trio_websocket.HandshakeError)
 _HEAD_END: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r\n)")
+_EXTENSION: Final = re.compile(rb"\r\nsec-websocket-extensions:([^\r\n]*)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -162,6 +163,10 @@ class BatchStream(trio.abc.Stream):
         end = at + len(_HEAD_END)
         self.status = int(match[1])
         if self.status == 101:
+            if extension := _EXTENSION.search(self._head, 0, end):
+                said = extension[1][:80].decode("latin-1").strip()
+                self.error = RemoteProtocolError(f"the venue uses a WebSocket extension that we did not ask for: {said}")
+                return None
             self._is_open = True
             self.answered.set()
             control = await self._split(bytes(self._head[end:]))
@@ -331,6 +336,8 @@ async def _shake_hands(
     nursery.start_soon(upgrade)
     with trio.move_on_after(limits.handshake_s):
         await stream.answered.wait()
+        if stream.error is not None:
+            raise ConnectivityError(str(stream.error))
         if stream.status == 101:
             await opened.wait()
             return

@@ -50,7 +50,7 @@ class DeltaBody(msgspec.Struct, gc=False):
     market_id: str = ""
     clock: Int64 | None = None
     ts_ms: Int64 | None = None
-    ts: str | None = None  # older frames have this one only
+    ts: str | int | None = None  # older frames have this one only; RFC 3339, or seconds as other channels print it
 
 
 class Snapshot(msgspec.Struct, gc=False, tag="orderbook_snapshot"):

@@ -4,6 +4,7 @@ A venue that sends garbage tells the same kind of trouble thousands of times a s
 written in `WINDOW_US`, and the next one says how many were left out.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -18,20 +19,67 @@ BURST: Final = 20
 
 log = structlog.get_logger(component="fact_log")
 
-LOGGED: Final = (
-    events.ConnectionUp,
-    events.ConnectionLost,
-    events.GapDetected,
-    events.BooksRepaired,
-    events.FrameProblem,
-    events.MarketsDropped,
-    events.MarketsOverLimit,
-    events.StreamGap,
-    events.ChannelGivenUp,
-    BookDisagrees,
-    events.StateChanged,
-    ActorChanged,
-)
+Line = tuple[str, str, dict[str, object]]  # level, text, fields
+_ACTOR_LEVELS: Final = {Status.BACKOFF: "warning", Status.FAILED: "warning", Status.STARTING: "debug"}
+
+
+def _actor_line(fact: ActorChanged) -> Line:
+    fields: dict[str, object] = {"component": "supervisor", "actor": fact.name, "restarts": fact.restarts}
+    if fact.error:
+        fields["error"] = fact.error
+    return _ACTOR_LEVELS.get(fact.status, "info"), f"actor {fact.status}", fields
+
+
+WORDS: Final[dict[type, Callable[[Any], Line]]] = {
+    events.StateChanged: lambda it: (
+        "info",
+        "state_transition",
+        {"component": "state_machine", "from_state": it.source, "to_state": it.target, "context": it.context},
+    ),
+    events.ConnectionUp: lambda it: ("info", "connected to the venue", {"component": it.connection}),
+    events.ConnectionLost: lambda it: (
+        "warning",
+        "connection lost",
+        {"component": it.connection, "reason": it.reason, "retry_s": it.retry_s},
+    ),
+    events.GapDetected: lambda it: (
+        "warning",
+        f"sequence {it.kind}",
+        {"component": it.connection, "sid": it.sid, "expected": it.expected, "got": it.got, "books": it.books},
+    ),
+    events.BooksRepaired: lambda it: (
+        "info",
+        "books repaired",
+        {"component": it.connection, "took_ms": it.took_ms, "how": it.how, "books": it.books},
+    ),
+    events.FrameProblem: lambda it: ("warning", it.kind, {"component": it.connection, "detail": it.detail}),
+    events.MarketsDropped: lambda it: (
+        "warning",
+        "markets dropped",
+        {"component": "discovery", "tickers": ",".join(it.tickers), "reason": it.reason},
+    ),
+    events.MarketsOverLimit: lambda it: (
+        "warning",
+        "too many markets for this connection",
+        {"component": it.connection, "tickers": ",".join(it.tickers[:20]), "reason": it.reason},
+    ),
+    events.StreamGap: lambda it: (
+        "warning",
+        "something of a channel was lost",
+        {"component": it.connection, "channel": it.channel, "reason": it.reason},
+    ),
+    events.ChannelGivenUp: lambda it: (
+        "warning",
+        "channel not served",
+        {"component": it.connection, "channel": it.channel, "reason": it.reason},
+    ),
+    BookDisagrees: lambda it: (
+        "warning",
+        "book differs from REST",
+        {"component": "cross_check", "ticker": it.ticker, "levels": it.levels_differing},
+    ),
+    ActorChanged: _actor_line,
+}
 
 
 class FactLog:
@@ -39,7 +87,7 @@ class FactLog:
 
     def __init__(self, bus: EventBus) -> None:
         self._windows: dict[tuple[object, ...], tuple[int, int]] = {}  # by kind: since when, how many
-        bus.subscribe("fact_log", LOGGED, handles(self.hear))
+        bus.subscribe("fact_log", WORDS, handles(self.hear))
 
     def hear(self, fact: Any) -> None:
         """Write one fact, or count it."""
@@ -55,41 +103,7 @@ class FactLog:
             say(fact)
 
 
-def say(fact: Any, **more: int) -> None:
+def say(fact: Any, **more: object) -> None:
     """Say one fact in the log, at the level a person expects."""
-    line = log.bind(**more)
-    match fact:
-        case events.StateChanged(source, target, context):
-            line.info(
-                "state_transition", component="state_machine", from_state=source, to_state=target, context=context
-            )
-        case events.ConnectionUp(connection):
-            line.info("connected to the venue", component=connection)
-        case events.ConnectionLost(connection, reason, retry_s):
-            line.warning("connection lost", component=connection, reason=reason, retry_s=retry_s)
-        case events.GapDetected(connection, sid, expected, got, books):
-            what = {"component": connection, "sid": sid, "expected": expected, "got": got, "books": books}
-            line.warning(f"sequence {fact.kind}", **what)
-        case events.BooksRepaired(connection, took_ms):
-            line.info("books repaired", component=connection, took_ms=took_ms, how=fact.how, books=fact.books)
-        case events.FrameProblem(connection, kind, detail):
-            line.warning(kind, component=connection, detail=detail)
-        case events.MarketsDropped(tickers, reason):
-            line.warning("markets dropped", component="discovery", tickers=",".join(tickers), reason=reason)
-        case events.MarketsOverLimit(connection, tickers, reason):
-            line.warning("too many markets on this connection", component=connection, count=len(tickers), reason=reason)
-        case events.StreamGap(connection, channel):
-            line.warning("something of a channel was lost", component=connection, channel=channel, reason=fact.reason)
-        case events.ChannelGivenUp(connection, channel, reason):
-            line.warning("channel not served", component=connection, channel=channel, reason=reason)
-        case BookDisagrees(ticker, connection, levels_differing):
-            line.warning("book differs from REST", component=connection, ticker=ticker, levels=levels_differing)
-        case ActorChanged(name, status, restarts, error):
-            level = {Status.BACKOFF: "warning", Status.FAILED: "warning", Status.STARTING: "debug"}.get(status, "info")
-            getattr(line, level)(
-                f"actor {status}",
-                component="supervisor",
-                actor=name,
-                restarts=restarts,
-                **({"error": error} if error else {}),
-            )
+    level, text, fields = WORDS[type(fact)](fact)
+    getattr(log, level)(text, **fields, **more)
