@@ -5,7 +5,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.clients.scripted_door import BACKOFF, Rig
-from tests.protocol.model_venue import error
 from traderv3.config.limits import LIMITS
 from traderv3.domain.book import BookState
 from traderv3.domain.errors import ConnectivityError, VenueRefused
@@ -13,7 +12,6 @@ from traderv3.domain.events import (
     BooksRepaired,
     ConnectionLost,
     ConnectionUp,
-    FrameProblem,
     GapDetected,
     MarketsDropped,
 )
@@ -196,18 +194,110 @@ async def test_the_end_of_the_subscription_is_made_good_on_the_same_connection(a
     async with rig.running():
         line = rig.line
         line.is_answering = False
-        line.deliver(error(25, sid=1, seq=2))
+        rig.venue.end(25)
+        line.flush()
         await wait_all_tasks_blocked()
         when_ended = states(rig)
         line.is_answering = True
         line.flush()
         await trio.sleep(1)
 
-        assert rig.feed.live == 1
+        assert (rig.feed.live, rig.levels_match()) == (1, True)
     assert when_ended == {BookState.STALE}
     assert [command["cmd"] for command in rig.venue.commands] == ["subscribe", "subscribe"]
     assert len(rig.door.attempts) == 1
-    assert len(rig.bus.of(FrameProblem)) == 1
+
+
+# -- what others decide ----------------------------------------------------------------------------------------------
+
+
+async def test_markets_that_come_and_go_are_followed_on_the_same_connection(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B", served=["A", "B", "C"])
+    async with rig.running():
+        rig.feed.close("B", "the market is closed")
+        rig.selection.dismiss("B")
+        rig.selection.admit("C")
+        await trio.sleep(3)
+        line = rig.feed.lines["orderbook_connector"]
+        sets = [command["params"].get("action") for command in rig.venue.commands]
+
+        assert {ticker: book.state for ticker, book in rig.feed.books.items()} == {
+            "A": BookState.LIVE,
+            "B": BookState.STALE,
+            "C": BookState.LIVE,
+        }
+        assert rig.feed.books["B"].stale_reason == "the market is closed"
+        assert line.tickers == ("A", "C")
+        assert len(rig.door.attempts) == 1
+    assert sorted(sets[1:]) == ["add_markets", "delete_markets"]
+
+
+async def test_a_market_that_opens_again_returns_with_a_fresh_snapshot(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B")
+    async with rig.running():
+        rig.feed.close("B", "the market is closed")
+        rig.selection.dismiss("B")
+        await trio.sleep(3)
+        rig.venue.change("B", "yes", 4000, 7)
+        rig.feed.closed.clear()
+        rig.selection.admit("B")
+        await trio.sleep(3)
+
+        assert (rig.feed.live, rig.levels_match()) == (2, True)
+
+
+async def test_a_book_found_wrong_from_outside_is_asked_for_again(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B")
+    async with rig.running():
+        rig.feed.suspect("A", "differs from REST")
+        at_once = rig.feed.books["A"].state
+        await trio.sleep(3)
+
+        assert (rig.feed.live, rig.levels_match()) == (2, True)
+    assert at_once is BookState.STALE
+    assert rig.feed.suspects == {}
+    assert rig.venue.commands[-1]["params"] == {"sids": [1], "action": "get_snapshot", "market_tickers": ["A"]}
+
+
+async def test_a_connection_without_markets_waits_for_one(autojump_clock: MockClock) -> None:
+    rig = Rig("A", served=["A", "B"])
+    async with rig.running():
+        rig.feed.close("A", "the market is closed")
+        rig.selection.dismiss("A")
+        await trio.sleep(60)
+        attempts = len(rig.door.attempts)
+        reason = rig.feed.lines["orderbook_connector"].reason
+        rig.selection.admit("B")
+        await trio.sleep(30)
+
+        assert rig.feed.books["B"].state is BookState.LIVE
+    assert attempts == 1
+    assert reason == "no market to carry"
+
+
+async def test_every_gap_is_in_the_journal_with_its_repair(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B")
+    async with rig.running():
+        rig.venue.change("A", "yes", 4000, 7)
+        rig.venue.take()  # lost on the way
+        rig.venue.change("B", "yes", 4000, 7)
+        rig.line.flush()
+        await trio.sleep(1)
+        rig.line.is_answering = False
+        rig.venue.change("A", "yes", 4000, 7)
+        rig.venue.take()
+        rig.venue.change("B", "yes", 4000, 7)
+        rig.line.flush()
+        await wait_all_tasks_blocked()
+        rig.line.cut()
+        await trio.sleep(5)
+
+        assert rig.feed.live == 2
+    first, second = rig.feed.gaps
+
+    assert (first.how, first.missing, first.books, first.connection) == ("snapshot", 1, 2, "orderbook_connector")
+    assert first.stale_ms is not None
+    assert (second.how, second.missing) == ("reconnect", 1)
 
 
 # -- the key -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """No trick opens a connection to anything that the environment does not allow."""
 
+import itertools
 import os
 import socket
 import ssl
@@ -14,7 +15,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from tests.clients.http_venue import SIGNER, answer, asking, door_to, http_venue, rest_client, wall_us
-from traderv3.clients.door import Door
+from traderv3.clients.door import HANDSHAKE_GAP_S, Door
 from traderv3.clients.doors import open_door
 from traderv3.clients.kalshi_demo_client import KalshiDemoClient
 from traderv3.clients.rest import RestClient
@@ -415,3 +416,35 @@ async def test_nobody_listening_is_no_connection() -> None:
     with pytest.raises(ConnectivityError, match=f"127.0.0.1:{port}"):
         async with door_to(port).connect():
             pass
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+async def test_connections_lost_together_come_back_one_after_the_other(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at: list[float] = []
+
+    async def refuse(endpoint: Endpoint) -> trio.abc.Stream:
+        at.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        raise ConnectivityError("down")
+
+    monkeypatch.setattr("traderv3.clients.door.open_stream", refuse)
+    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us)
+
+    async def attempt() -> None:
+        with pytest.raises(ConnectivityError):
+            async with door.connect():
+                raise AssertionError
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(attempt)
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert at[0] == 0.0
+    assert min(gaps) >= HANDSHAKE_GAP_S * 0.999
+    assert at[-1] < 20 * HANDSHAKE_GAP_S
+    assert not door.proven.is_set()

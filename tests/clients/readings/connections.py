@@ -101,7 +101,9 @@ class FallsSilent(Conversation):
 # -- the upgrade -------------------------------------------------------------------------------------------------------
 
 
-@point("permessage-deflate forced upon us", is_live=False, sentence="extension that we did not ask for: permessage-deflate")
+@point(
+    "permessage-deflate forced upon us", is_live=False, sentence="extension that we did not ask for: permessage-deflate"
+)
 class DeflateForced(Conversation):
     def extensions(self) -> bytes:
         return b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
