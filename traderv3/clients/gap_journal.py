@@ -26,9 +26,9 @@ class GapJournal:
                 entry = GapEntry(self._connection, notice.at_us, what, notice.missing, notice.books)
                 self._entries.append(entry)
                 self._open[notice.number] = entry
-            case BooksRepaired():
-                for number in notice.gaps:
-                    _end(self._open.pop(number, None), notice.how, notice.at_us)
+            case BooksRepaired() if notice.gaps:  # it names the latest of them; none is left open behind it
+                for number in [number for number in self._open if number <= max(notice.gaps)]:
+                    _end(self._open.pop(number), notice.how, notice.at_us)
 
     def lost(self) -> None:
         """The connection is gone, and what it left unrepaired is the next one's to mend."""
@@ -47,6 +47,5 @@ class GapJournal:
         self._orphans.clear()
 
 
-def _end(entry: GapEntry | None, how: str, at_us: int) -> None:
-    if entry is not None:
-        entry.how, entry.stale_ms = how, (at_us - entry.at_us) // 1000
+def _end(entry: GapEntry, how: str, at_us: int) -> None:
+    entry.how, entry.stale_ms = how, (at_us - entry.at_us) // 1000

@@ -165,7 +165,9 @@ class BatchStream(trio.abc.Stream):
         if self.status == 101:
             if extension := _EXTENSION.search(self._head, 0, end):
                 said = extension[1][:80].decode("latin-1").strip()
-                self.error = RemoteProtocolError(f"the venue uses a WebSocket extension that we did not ask for: {said}")
+                self.error = RemoteProtocolError(
+                    f"the venue uses a WebSocket extension that we did not ask for: {said}"
+                )
                 return None
             self._is_open = True
             self.answered.set()

@@ -13,22 +13,15 @@ Never: a fill refused. What cannot be afforded is refused before it reaches a bo
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 from traderv3.domain.fees import Charge, Rounding, charge, trade_fee
 from traderv3.domain.units import DOLLAR
+from traderv3.exchange.claims import Claim, Claims, own_price
 from traderv3.exchange.records import PositionRecord
 
 CENT: Final = 10_000  # money
 SUBACCOUNTS: Final = range(64)
-
-
-class Claim(NamedTuple):
-    """What an order may yet do to an account."""
-
-    is_bid: bool
-    price: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +30,6 @@ class Reserve:
 
     rate_of: Callable[[str], Fraction]  # by ticker
     quantum: int
-
-
-def collateral(position: int, claims: Iterable[Claim], fee_rate: Fraction, quantum: int) -> int:
-    """What must be set aside so that every one of `claims` may fill, in any order the book allows. Money.
-
-    Of each side's orders the best-priced fill first, so these are the ones that close the position and need nothing
-    (a closing fill brings in its fee); whatever fills, the sum set aside for the others does not grow. A price better
-    than asked for lowers the cost by more than it raises the fee. What is left uncovered is rounding.
-    """
-    closing = {True: max(0, -position), False: max(0, position)}
-    total = 0
-    for claim in sorted(claims, key=_best_first):
-        closed = min(closing[claim.is_bid], claim.size)
-        closing[claim.is_bid] -= closed
-        opened = claim.size - closed
-        total += opened * own_price(claim.is_bid, claim.price)
-        total += trade_fee(fee_rate, claim.price, opened, quantum=quantum)
-    return total
-
-
-def own_price(is_bid: bool, price: int) -> int:
-    """What a contract of the side that an order buys costs: YES for a bid, NO for an ask."""
-    return price if is_bid else DOLLAR - price
-
-
-def _best_first(claim: Claim) -> int:
-    return -claim.price if claim.is_bid else claim.price
 
 
 class Position:
@@ -129,7 +95,7 @@ class Account:
         self.cash = 0
         self.held = 0
         self.positions: dict[str, Position] = {}
-        self._claims: dict[str, dict[str, Claim]] = {}
+        self._claims: dict[str, Claims] = {}  # by ticker, none of them empty
         self._held_for: dict[str, int] = {}
         self._reserve = reserve
 
@@ -151,17 +117,19 @@ class Account:
 
     def can_afford(self, ticker: str, order_id: str, claim: Claim) -> bool:
         """Whether `claim` may stand in the place of what the order claims now. What needs nothing more always may."""
-        claims = self._claims.get(ticker, {}) | {order_id: claim}
+        claims = self._claims.get(ticker) or Claims(self._reserve.rate_of(ticker), self._reserve.quantum)
+        held = claims.get(order_id)
+        claims.put(order_id, claim)
         more = self._needed(ticker, claims) - self._held_for.get(ticker, 0)
+        claims.put(order_id, held)
         return more <= 0 or more <= self.free
 
     def claim(self, ticker: str, order_id: str, claim: Claim | None) -> None:
         """Set what an order claims, None: nothing any more; then hold what the market's orders need."""
-        claims = self._claims.setdefault(ticker, {})
-        if claim is None:
-            claims.pop(order_id, None)
-        else:
-            claims[order_id] = claim
+        claims = self._claims.get(ticker)
+        if claims is None:
+            claims = self._claims[ticker] = Claims(self._reserve.rate_of(ticker), self._reserve.quantum)
+        claims.put(order_id, claim)
         self.rehold(ticker)
 
     def rehold(self, ticker: str) -> None:
@@ -180,15 +148,20 @@ class Account:
             for order_id, claim in claims.items():
                 yield ticker, order_id, claim
 
+    def newest_claim(self) -> str:
+        """The newest order of the market in which orders came to rest last."""
+        return self._claims[next(reversed(self._claims))].newest()
+
     def check(self) -> None:
         """Assert that exactly what the orders need is held."""
+        for ticker, claims in self._claims.items():
+            claims.check(self.count_of(ticker))
         needed = {ticker: self._needed(ticker, claims) for ticker, claims in self._claims.items()}
         assert {ticker: money for ticker, money in needed.items() if money} == self._held_for
         assert self.held == sum(self._held_for.values())
 
-    def _needed(self, ticker: str, claims: dict[str, Claim]) -> int:
-        rate = self._reserve.rate_of(ticker)
-        return collateral(self.count_of(ticker), claims.values(), rate, self._reserve.quantum)
+    def _needed(self, ticker: str, claims: Claims) -> int:
+        return claims.needed(self.count_of(ticker), self._reserve.rate_of(ticker))
 
 
 class Ledger:

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from traderv3.exchange import admission
-from traderv3.exchange.accounts import SUBACCOUNTS, Account, Claim
+from traderv3.exchange.accounts import SUBACCOUNTS, Account
+from traderv3.exchange.claims import Claim
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.live_orders import LiveOrder, new_id
 from traderv3.exchange.matching import Verdict

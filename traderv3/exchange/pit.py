@@ -400,7 +400,6 @@ class Pit:
     def _restore_margin(self, action: Action, account: Account) -> None:
         """Rounded fees, or new ones, may ask for more than is there: a market's newest orders go until it is enough."""
         while account.free < 0 and account.held:
-            *_, (_, order_id, _) = account.claims()
-            live = self.live[order_id]
+            live = self.live[account.newest_claim()]
             self._tell_changes(live.listing, [self._take_out(live)], None, action.at_us)
             self._lapse(action, live, "MarginCancel")

@@ -13,6 +13,8 @@ from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
+from traderv3.protocol.wire import UNDECODABLE
+
 FORMAT: Final = 1
 _LINE_SHOWN_MAX: Final = 80
 _CHUNK: Final = 64 << 10
@@ -79,7 +81,7 @@ class RecordingReader:
             raise StopIteration
         try:
             entry = _ENTRY.decode(data)
-        except (msgspec.MsgspecError, UnicodeError) as cause:
+        except UNDECODABLE as cause:
             if not data.endswith(b"\n"):
                 self.torn = f"line {self.line} was cut off after {len(data)} bytes"
                 raise StopIteration from None
@@ -104,7 +106,7 @@ class RecordingReader:
         data = self._next_line()
         try:
             header = _HEADER.decode(data)
-        except (msgspec.MsgspecError, UnicodeError):
+        except UNDECODABLE:
             shown = data[:_LINE_SHOWN_MAX].decode("utf-8", "replace").rstrip()
             raise RecordingProblem(1, f'no header {{"recording":1,…}} but {shown!r}; this is not a recording') from None
         if header.recording != FORMAT:
@@ -139,7 +141,7 @@ def _lines(file: BinaryIO, ending: str) -> Iterator[bytes]:
 
 def _unpacked_lines(file: BinaryIO, start: Callable[[], _Unpacker], error: type[Exception]) -> Iterator[bytes]:
     unpacker = start()
-    pending = b""
+    pending: list[bytes] = []  # the line that has begun, in pieces: joined once, however long it is
     while packed := file.read(_CHUNK):
         while packed:
             if unpacker.eof:  # one compressed stream may follow another
@@ -149,11 +151,14 @@ def _unpacked_lines(file: BinaryIO, start: Callable[[], _Unpacker], error: type[
             except error as cause:
                 raise _Torn(str(cause)) from None
             packed = unpacker.unused_data if unpacker.eof else b""
-            *lines, pending = (pending + data).split(b"\n")
+            *lines, rest = data.split(b"\n")
             for line in lines:
-                yield line + b"\n"
+                yield b"".join((*pending, line, b"\n"))
+                pending.clear()
+            if rest:
+                pending.append(rest)
     if pending:
-        yield pending
+        yield b"".join(pending)
     if not unpacker.eof:
         msg = "the end of the stream is missing"
         raise _Torn(msg)
