@@ -3,7 +3,7 @@
     raw         multiplier x rate x contracts x price x (1 - price)
     trade fee   raw, rounded up to the quantum
     change      revenue - trade fee, floored to the grid; the difference is the rounding fee
-    rebate      one unit back as soon as an order's rounding fees have reached it
+    rebate      one unit back as soon as an order's rounding fees exceed it
     net fee     trade fee + rounding fee - rebate, never below 0
 
 Units: prices 1e-4 dollar (YES or NO scale, the formula is symmetric), counts 0.01 contract, money 1e-6 dollar.
@@ -103,7 +103,7 @@ def charge(revenue: int, fee: int, accumulated: int, rounding: Rounding = ROUNDI
     rounded = revenue - fee - change
     accumulated += rounded
     net = fee + rounded
-    if accumulated >= rounding.rebate and net >= rounding.rebate:
+    if accumulated > rounding.rebate and net >= rounding.rebate:
         return Charge(change + rounding.rebate, net - rounding.rebate, accumulated - rounding.rebate)
     return Charge(change, net, accumulated)
 

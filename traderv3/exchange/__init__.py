@@ -2,7 +2,7 @@
 
 What is inside, from the money outwards:
 
-    accounts, order_groups, lifecycle, matching
+    claims ─ accounts, tariff, order_groups, lifecycle, matching
                  └── pit ── operations ── desk ◄─ participants        playback ◄─ protocol.recording
                                            └──────────┬──────────────────┘
                                                     floor ── listing, market      the public state, and who reads what

@@ -49,13 +49,13 @@ class Position:
 
     def revenue(self, is_bid: bool, price: int, count: int) -> int:
         """What a fill would bring in (negative: cost) before fees: the closed part sells, the rest buys. Money."""
-        closed = self._closed_by(is_bid, count)
+        closed = self.closed_by(is_bid, count)
         return closed * own_price(not is_bid, price) - (count - closed) * own_price(is_bid, price)
 
     def fill(self, is_bid: bool, price: int, count: int, fee: int, at_us: int) -> None:
         """Take a fill in. Cost and fees leave with the contracts they came with, on average."""
         assert count > 0
-        closed = self._closed_by(is_bid, count)
+        closed = self.closed_by(is_bid, count)
         opened = count - closed
         if closed:
             cost = self.cost * closed // abs(self.count)
@@ -81,7 +81,8 @@ class Position:
         """What the stake is worth if one YES contract is worth `price`. Money."""
         return abs(self.count) * own_price(self.count > 0, price)
 
-    def _closed_by(self, is_bid: bool, count: int) -> int:
+    def closed_by(self, is_bid: bool, count: int) -> int:
+        """How much of a fill would close what is held."""
         return min(count, max(0, -self.count if is_bid else self.count))
 
 
@@ -212,10 +213,30 @@ class Ledger:
 
     def fill_anonymous(self, ticker: str, is_bid: bool, price: int, count: int) -> None:
         """Book the other side of a member's trade where it has no account. No fees."""
-        position = Position()
-        position.count = self.anonymous.get(ticker, 0)
+        position = self._stake(None, ticker)
         self.anonymous_cash += position.revenue(is_bid, price, count)
         self.anonymous[ticker] = position.count + (count if is_bid else -count)
+
+    def opened_by(self, ticker: str, count: int, *, bidder: Account | None, asker: Account | None) -> int:
+        """How many more contracts are held after a trade that is not booked yet; None is the anonymous party.
+
+        Among themselves the anonymous, who have one position, are taken to open with every second contract.
+        """
+        if bidder is asker is None:
+            return count // 2
+        return (
+            count
+            - self._stake(bidder, ticker).closed_by(True, count)
+            - self._stake(asker, ticker).closed_by(False, count)
+        )
+
+    def _stake(self, account: Account | None, ticker: str) -> Position:
+        """An account's stake, or the anonymous party's, which has a count alone."""
+        if account is not None:
+            return account.position(ticker)
+        position = Position()
+        position.count = self.anonymous.get(ticker, 0)
+        return position
 
     def pay_out(self, account: Account, ticker: str, value: int, at_us: int) -> tuple[int, int]:
         """Settle one account's stake at `value` per YES contract; what it got, in whole cents, and the rest as a fee."""

@@ -12,6 +12,7 @@ from traderv3.exchange.listing import Listing
 from traderv3.exchange.matching import TimeInForce
 from traderv3.exchange.records import Amendment, NewOrder, OrderRecord, Rejected
 
+EXPIRY_MAX_US: Final = 253_402_300_799 * 1_000_000  # the end of the year 9999: milliseconds for seconds lie beyond
 _COUNT_MAX: Final = 10**11  # a milliard of contracts; keeps every sum of money within 64 bits for readers elsewhere
 
 
@@ -76,8 +77,8 @@ def _check_terms(listing: Listing, price: int, count: int) -> None:
 
 
 def _check_future(expires_us: int, now_us: int) -> None:
-    if expires_us <= now_us:
-        raise _invalid("expiration_time must be in the future")
+    if not now_us < expires_us <= EXPIRY_MAX_US:
+        raise _invalid("expiration_time must be in the future, in seconds")
 
 
 def _invalid(details: str) -> Rejected:

@@ -29,8 +29,7 @@ from traderv3.protocol.signing import (
     signed_text,
 )
 
-SKEW_BEFORE_MS: Final = 10_000  # older than this is refused; the demo venue took -5 s and refused -30 s
-SKEW_AFTER_MS: Final = 30_000
+SKEW_MS: Final = (-10_000, 30_000)  # of a timestamp against our clock; the demo venue took -5 s and refused -30 s
 RSA_BITS: Final = 2048  # what the venue hands out
 
 _Body = dict[str, Any]
@@ -61,9 +60,10 @@ class Member(NamedTuple):
 
 
 class KeyRegistry:
-    """Public keys and their members by key id."""
+    """Public keys and their members by key id. `skew_ms` is how early and how late a timestamp may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, skew_ms: tuple[int, int] = SKEW_MS) -> None:
+        self._earliest_ms, self._latest_ms = skew_ms
         self._keys: dict[str, PublicKey] = {}
         self._members: dict[str, Member] = {}
 
@@ -100,7 +100,7 @@ class KeyRegistry:
             return WRONG
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) == len(str(now_ms))):
             return WRONG  # seconds where milliseconds belong
-        if not -SKEW_BEFORE_MS <= int(timestamp) - now_ms <= SKEW_AFTER_MS:
+        if not self._earliest_ms <= int(timestamp) - now_ms <= self._latest_ms:
             return EXPIRED
         return None
 

@@ -108,15 +108,24 @@ class Commands:
             raise Refused(3)
         if not _is_texts(channels):
             raise Refused(11)
+        begun: list[tuple[Subscription, Sequence[Listing]]] = []
         for channel in dict.fromkeys(channels):
             try:
                 if channel not in CHANNELS:
                     raise Refused(8)
-                self._subscribe_channel(command_id, channel, params)
+                begun.append(self._subscribe_channel(command_id, channel, params))
             except Refused as refusal:
                 self._refuse(command_id, refusal)
+        for subscription, fresh in begun:  # as captured: every answer comes before the first snapshot
+            if subscription.channel == BOOK_CHANNEL:
+                self._session.snapshots(subscription, fresh)
+            elif subscription.channel == TICKER_CHANNEL and params.get("send_initial_snapshot"):
+                self._send_tickers(subscription, fresh)
 
-    def _subscribe_channel(self, command_id: int | None, channel: str, params: dict[str, Any]) -> None:
+    def _subscribe_channel(
+        self, command_id: int | None, channel: str, params: dict[str, Any]
+    ) -> "tuple[Subscription, Sequence[Listing]]":
+        """Begin or widen a subscription and say so; returns it with the markets that are new to it."""
         if channel in READ_CHANNELS and not self._session.may_read:
             raise Refused(9)
         flags = {name: _flag(params, name) for name in ("use_yes_price", "skip_ticker_ack", "send_initial_snapshot")}
@@ -146,12 +155,13 @@ class Commands:
                 subscription.markets = None
             fresh = session.add_markets(subscription, listings or ())
             self._ok(command_id, subscription)
-        if channel == BOOK_CHANNEL:
-            session.snapshots(subscription, fresh)
-        elif channel == TICKER_CHANNEL and flags["send_initial_snapshot"]:
-            for listing in fresh:
-                ts_ms = listing.ts_ms or self._floor.now_ms()
-                subscription.send(wire.tail(wire.ticker_message(listing, ts_ms), self._floor.now_ms()))
+        return subscription, fresh
+
+    def _send_tickers(self, subscription: Subscription, listings: "Sequence[Listing]") -> None:
+        """Send the state of these markets at once."""
+        for listing in listings:
+            ts_ms = listing.ts_ms or self._floor.now_ms()
+            subscription.send(wire.tail(wire.ticker_message(listing, ts_ms), self._floor.now_ms()))
 
     def _unsubscribe(self, command_id: int | None, params: dict[str, Any]) -> None:
         sids = params.get("sids")

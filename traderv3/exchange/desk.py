@@ -87,7 +87,7 @@ class Desk(Operations):
         self._watch_expiry(live)
         return live.record
 
-    def amend(self, user_id: str, order_id: str, amendment: Amendment, *, subaccount: int | None = None) -> OrderRecord:
+    def amend(self, user_id: str, order_id: str, amendment: Amendment, *, subaccount: int = 0) -> OrderRecord:
         """Change price, size, expiry or client order id. A new price or more size goes to the back, and may trade."""
         now_us = self._admit_trading()
         live = self._find(user_id, order_id, subaccount)
@@ -163,8 +163,13 @@ class Desk(Operations):
                 cancelled.append(live.record)
         return cancelled
 
+    def queue_positions(self, user_id: str, ticker: str) -> dict[str, int]:
+        """How much stands before each order that a member has in a market, better prices included."""
+        self.now_us()
+        return self.pit.queue_positions(user_id, ticker)
+
     def queue_position(self, user_id: str, order_id: str) -> int:
-        """How much stands before an order, better prices included."""
+        """How much stands before an order."""
         self.now_us()
         live = self._find(user_id, order_id)
         return self.engine(live.record.ticker).ahead_of(live.engine_id)

@@ -193,18 +193,21 @@ class Floor:
         return True
 
     def trade(self, listing: Listing, trade: PublicTrade) -> None:
-        """Print one trade and tell the trade channel. Open interest is a plausible figure until accounts exist."""
+        """Print one trade and tell the trade channel."""
         listing.trades.append(trade)
         listing.last_price = trade.price
         listing.last_trade_size = trade.size
         listing.volume += trade.size
-        listing.open_interest += trade.size // 2
         listing.dollar_volume = listing.volume // 200  # the venue counts half a dollar per contract
-        listing.dollar_open_interest = listing.open_interest // 200
         if self.faults.fill_before_trade:
             self._held_trades.append((listing, trade))
         else:
             self._print(listing, trade)
+
+    def open_contracts(self, listing: Listing, change: int) -> None:
+        """So many more contracts of a market are held than before; to be told before the trade that opened them."""
+        listing.open_interest += change
+        listing.dollar_open_interest = listing.open_interest // 200
 
     def _print(self, listing: Listing, trade: PublicTrade) -> None:
         tail: bytes | None = None

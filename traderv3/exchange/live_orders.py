@@ -7,12 +7,12 @@ import random
 import uuid
 from typing import TYPE_CHECKING
 
-from traderv3.exchange.accounts import Account
 from traderv3.exchange.claims import Claim
 from traderv3.exchange.listing import Listing
 from traderv3.exchange.records import Cause, OrderRecord
 
 if TYPE_CHECKING:
+    from traderv3.exchange.accounts import Account
     from traderv3.exchange.order_groups import Group
 
 

@@ -146,6 +146,14 @@ class MatchingEngine:
             total += other.size
         return total
 
+    def queue(self) -> Iterator[tuple[Order, int]]:
+        """Every order with what stands before it, side by side, in the order in which they would trade."""
+        for is_bid in (True, False):
+            ahead = 0
+            for order in self._facing(not is_bid, NONE if is_bid else DOLLAR):
+                yield order, ahead
+                ahead += order.size
+
     def level_size(self, is_bid: bool, price: int) -> int:
         """Everything that rests at one price."""
         return sum(order.size for order in (self.bids if is_bid else self.asks).get(price, {}).values())

@@ -12,7 +12,6 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Final
 
 from traderv3.domain.fees import ROUNDING, FeeSchedule, Rounding
@@ -228,12 +227,11 @@ class Operations:
         now_us = self.now_us()
         if all(listing.market.event.ticker != event_ticker for listing in self.floor.listings.values()):
             raise Rejected(404, "not_found")
+        self.pit.tariff.override(event_ticker, fees)
         if fees is None:
-            self.pit.fee_overrides.pop(event_ticker, None)
             self.floor.announce_fees(event_ticker, None, None)
         else:
-            self.pit.fee_overrides[event_ticker] = fees
-            self.floor.announce_fees(event_ticker, fees.fee_type, Fraction(fees.multiplier))
+            self.floor.announce_fees(event_ticker, fees.fee_type, fees.multiplier)
         self.pit.rehold(now_us)
 
     # -- parts -----------------------------------------------------------------------------------------------------

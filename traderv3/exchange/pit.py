@@ -10,10 +10,9 @@ Never: a decision about who may trade or afford what; that is taken before, by t
 import random
 from collections.abc import Iterable
 from dataclasses import replace
-from fractions import Fraction
 from typing import Final
 
-from traderv3.domain.fees import NO_FEES, FeeSchedule, Rounding
+from traderv3.domain.fees import Rounding
 from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.accounts import Account, Ledger, position_record
 from traderv3.exchange.floor import Floor
@@ -35,6 +34,7 @@ from traderv3.exchange.records import (
     OrderStatus,
     PositionChanged,
 )
+from traderv3.exchange.tariff import Tariff
 
 MEMBERS_FROM: Final = 1_000  # engine owners; below are the anonymous
 
@@ -45,10 +45,10 @@ class Pit:
     def __init__(self, floor: Floor, rng: random.Random, rounding: Rounding) -> None:
         self.floor = floor
         self.engines = {ticker: MatchingEngine() for ticker in floor.listings}
-        self.ledger = Ledger(rounding, fee_rate_of=self._reserved_rate)
+        self.tariff = Tariff(floor.listings)
+        self.ledger = Ledger(rounding, fee_rate_of=self.tariff.reserved_rate)
         self.groups = OrderGroups()
         self.live: dict[str, LiveOrder] = {}
-        self.fee_overrides: dict[str, FeeSchedule] = {}  # by event
         self._by_engine: dict[str, dict[int, LiveOrder]] = {ticker: {} for ticker in floor.listings}
         self._owners: dict[str, int] = {}
         self._rng = rng
@@ -57,11 +57,6 @@ class Pit:
         """An empty book for a market that was not there at the beginning."""
         self.engines[listing.ticker] = MatchingEngine()
         self._by_engine[listing.ticker] = {}
-
-    def fees_of(self, listing: Listing) -> FeeSchedule:
-        """What the market's event charges: its override, or what its series does."""
-        event = listing.market.event
-        return self.fee_overrides.get(event.ticker, event.fees)
 
     # -- the anonymous ---------------------------------------------------------------------------------------------
 
@@ -199,6 +194,12 @@ class Pit:
                 action.accounts[account] = {}
         self._finish(action)
 
+    def queue_positions(self, user_id: str, ticker: str) -> dict[str, int]:
+        """How much stands before each of a member's orders in a market."""
+        by_engine, owner = self._by_engine[ticker], self._owners.get(user_id)
+        queue = self.engines[ticker].queue()
+        return {by_engine[order.order_id].record.order_id: ahead for order, ahead in queue if order.owner == owner}
+
     def balance_record(self, account: Account, at_us: int) -> BalanceRecord:
         """An account's free money and what its positions are worth at the last prices."""
         listings = self.floor.listings
@@ -246,10 +247,6 @@ class Pit:
         """Self-trades are those of one member, whatever the subaccounts."""
         return self._owners.setdefault(user_id, MEMBERS_FROM + len(self._owners))
 
-    def _reserved_rate(self, ticker: str) -> Fraction:
-        """A waiver may end while an order rests, so it is not reckoned with."""
-        return self.fees_of(self.floor.listings[ticker]).rate(is_taker=True)
-
     def _tell_changes(self, listing: Listing, changes: list[Change], cause: Cause | None, at_us: int) -> None:
         """One action's changes share clock and time."""
         if not changes:
@@ -268,11 +265,16 @@ class Pit:
         by_engine = self._by_engine[listing.ticker]
         for price, size, maker_order, is_taker_bid in matches:
             trade_id = new_id(rng)
+            maker = by_engine[maker_order.order_id] if maker_order.owner >= MEMBERS_FROM else None
+            bidder, asker = (taker, maker) if is_taker_bid else (maker, taker)
+            opened = self.ledger.opened_by(
+                listing.ticker, size, bidder=self._account_of(bidder), asker=self._account_of(asker)
+            )
+            self.floor.open_contracts(listing, opened)
             self.floor.trade(
                 listing,
                 PublicTrade(trade_id, listing.ticker, price, size, is_taker_bid, False, action.at_us // 1000),
             )
-            maker = by_engine[maker_order.order_id] if maker_order.owner >= MEMBERS_FROM else None
             if taker is not None:
                 self._fill(action, taker, trade_id, price, size, is_taker=True)
                 if maker is None:
@@ -283,20 +285,20 @@ class Pit:
                 self._fill(action, maker, trade_id, price, size, is_taker=False)
                 self._after_makers_fill(action, maker)
 
+    def _account_of(self, live: LiveOrder | None) -> Account | None:
+        return None if live is None else self.ledger.account(live.record.user_id, live.record.subaccount)
+
     def _fill(self, action: Action, live: LiveOrder, trade_id: str, price: int, size: int, *, is_taker: bool) -> None:
         """Book one side of a trade to its order and its account, and tell its owner."""
         record, at_us = live.record, action.at_us
         account = self.ledger.account(record.user_id, record.subaccount)
-        waived_until_us = live.listing.market.fees_waived_until_us
-        is_waived = waived_until_us is not None and at_us < waived_until_us
-        schedule = NO_FEES if is_waived else self.fees_of(live.listing)
         _, fee, live.accumulated = self.ledger.fill(
             account,
             record.ticker,
             record.is_bid,
             price,
             size,
-            fee_rate=schedule.rate(is_taker=is_taker),
+            fee_rate=self.tariff.rate(live.listing, is_taker=is_taker, at_us=at_us),
             accumulated=live.accumulated,
             at_us=at_us,
         )

@@ -105,7 +105,7 @@ class OrderRoutes:
 
         return [
             write("POST", orders, self._create, 201),
-            write("DELETE", orders, self._cancel_all, 204),
+            write("DELETE", orders, self._cancel_all, 204, cost=CANCEL_COST),
             write("POST", f"{orders}/batched", self._create_batch, 201, is_batch=True),
             write("DELETE", f"{orders}/batched", self._cancel_batch, cost=CANCEL_COST, is_batch=True),
             write("DELETE", f"{orders}/{{order_id}}", self._cancel, cost=CANCEL_COST),
@@ -135,7 +135,8 @@ class OrderRoutes:
         order_id = call.names[0]
         body = read_body(call.body, "AmendOrderV2Request", _AMEND)
         before = self._replica.latest_order(call.user_id, order_id)
-        after = self._desk.amend(call.user_id, order_id, _amendment(body))
+        numbered = subaccount(call.query, "AmendOrderV2") or 0
+        after = self._desk.amend(call.user_id, order_id, _amendment(body), subaccount=numbered)
         return amended_object(before or after, after)
 
     def _decrease(self, call: Call) -> Any:
@@ -281,13 +282,14 @@ def _numbered(body: Body) -> int:
 
 
 def _limit(body: Body) -> int:
-    """A group's limit, in either of its two spellings; what is out of range the desk refuses."""
+    """A group's limit, in either of its two spellings or both alike; what is out of range the desk refuses."""
+    limits = {body["contracts_limit"] * CONTRACT} if "contracts_limit" in body else set()
     if "contracts_limit_fp" in body:
-        return _count(body["contracts_limit_fp"])
-    if "contracts_limit" not in body:
-        raise invalid("order group: contracts_limit or contracts_limit_fp is required")
-    contracts: int = body["contracts_limit"]
-    return contracts * CONTRACT
+        limits.add(_count(body["contracts_limit_fp"]))
+    if len(limits) != 1:
+        raise invalid("order group: contracts_limit or contracts_limit_fp is required; both must match")
+    limit: int = limits.pop()
+    return limit
 
 
 # -- what is answered ----------------------------------------------------------------------------------------------

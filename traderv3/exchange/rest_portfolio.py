@@ -18,7 +18,6 @@ from traderv3.exchange.records import (
     OrderRecord,
     OrderStatus,
     PositionRecord,
-    Rejected,
     SettlementRecord,
 )
 from traderv3.exchange.rest_request import (
@@ -109,15 +108,15 @@ class PortfolioRoutes:
 
     def _queue_positions(self, call: Call) -> Any:
         tickers = names(call.query, "market_tickers")
+        ahead: dict[str, dict[str, int]] = {}
         positions = []
         for order in self._chosen(call, "GetOrderQueuePositions", lambda portfolio: portfolio.orders.values()):
             if order.status is OrderStatus.RESTING and (tickers is None or order.ticker in tickers):
-                try:
-                    ahead = self._desk.queue_position(call.user_id, order.order_id)
-                except Rejected:
-                    continue  # gone meanwhile: the replica is older than the desk
-                position = {"order_id": order.order_id, "market_ticker": order.ticker}
-                positions.append(position | {"queue_position_fp": format_qty(ahead)})
+                if order.ticker not in ahead:
+                    ahead[order.ticker] = self._desk.queue_positions(call.user_id, order.ticker)
+                if order.order_id in ahead[order.ticker]:  # else gone meanwhile: the replica is older than the desk
+                    position = {"order_id": order.order_id, "market_ticker": order.ticker}
+                    positions.append(position | {"queue_position_fp": format_qty(ahead[order.ticker][order.order_id])})
         return {"queue_positions": positions}
 
     # -- fills, positions, settlements -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import msgspec
 from traderv3.exchange.auth import Member
 from traderv3.exchange.rate_limits import COST_DEFAULT, Budget
 
-QUERY_FIELDS_MAX: Final = 64
+QUERY_FIELDS_MAX: Final = 128  # a hundred tickers may be named one by one
 SUBACCOUNT_MAX: Final = 63
 TIME_MAX_S: Final = 253_402_300_799  # the end of the year 9999
 _DIGITS_MAX: Final = 12
@@ -94,11 +94,15 @@ class Route(NamedTuple):
 
 
 def read_query(text: str) -> dict[str, str]:
-    """The parameters; of repeated ones the last."""
+    """The parameters. A list is written with commas or by repeating its name; both read as the former."""
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX))
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
     except ValueError:
         raise invalid("the query string") from None
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
 
 
 def number(query: Query, name: str, call: str, default: int) -> int:

@@ -64,6 +64,7 @@ class SessionOptions:
 
     is_unknown_ticker_28: bool = True  # False: the older 16 "Market not found"
     use_yes_price: bool = False  # the default that the venue says it will flip
+    is_sending_time_told: bool = True  # False: as in summer 2026, no `sending_ts_ms`
     is_maker_told: bool = False  # whether a maker finds its own client order id on the delta of its fill
     outbox_bytes_max: int = OUTBOX_BYTES_MAX
     markets_per_subscription_max: int = MARKETS_PER_SUBSCRIPTION_MAX
@@ -198,6 +199,8 @@ class ClientSession:
             self._misdelivery.follow(frame)
 
     def _append(self, frame: bytes) -> None:
+        if not self.floor.options.is_sending_time_told:
+            frame = wire.without_sending_time(frame)
         outbox = self._outbox
         outbox.append(frame)
         self.queued_bytes += len(frame)

@@ -17,6 +17,7 @@ from traderv3.exchange.listing import Listing, PublicTrade
 from traderv3.exchange.records import Cause
 
 _encode: Final = msgspec.json.Encoder().encode
+_STAMP: Final = b',"sending_ts_ms":'  # the last member of every message
 _PRICES: Final = tuple(format_price(price) for price in range(DOLLAR + 1))
 
 
@@ -41,7 +42,7 @@ def delta_tail(
 
 def owned_tail(delta: bytes, owner: Cause) -> bytes:
     """A delta as the connections of the member see it whose order it was."""
-    message, end, stamp = delta.rpartition(b'},"sending_ts_ms":')
+    message, end, stamp = delta.rpartition(b"}" + _STAMP)
     own = f',"subaccount":{owner.subaccount}'
     if owner.client_order_id:
         own = f',"client_order_id":{json.dumps(owner.client_order_id)}{own}'
@@ -125,6 +126,12 @@ def quotes(listing: Listing) -> dict[str, str]:
 def tail(message_json: bytes, sending_ms: int) -> bytes:
     """The end of a data message whose `msg` is already JSON."""
     return b',"msg":%b,"sending_ts_ms":%d}\n' % (message_json, sending_ms)
+
+
+def without_sending_time(frame: bytes) -> bytes:
+    """A whole frame as it was before the venue stamped its messages."""
+    message, stamp, _ = frame.rpartition(_STAMP)
+    return message + b"}\n" if stamp else frame
 
 
 def reply(

@@ -123,6 +123,7 @@ test("the last book of a closed market is marked as over and counted apart", () 
   expect(row.dataset).toMatchObject({ ticker: data.ticker, bookState: "stale" });
   expect(row.textContent).toContain("■ closed");
   expect(screen.getByText("0 live, 1 closed")).toBeTruthy();
+  expect(screen.getByText("of 0")).toBeTruthy();
 });
 
 test("a book without an ask shows that it is missing, never 0; a quiet one is not stale", () => {

@@ -2,12 +2,13 @@ import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import { Known } from "../../ui/Known";
 import { Num } from "../../ui/Num";
+import { isOver } from "../../ui/signs";
 import { Uptime } from "./Uptime";
 import { UtcClock } from "./UtcClock";
 
 export function Vitals(): ReactNode {
   const metrics = useConsole((state) => state.model.trader?.metrics);
-  const known = useConsole((state) => state.model.markets.size);
+  const open = useConsole((state) => [...state.model.markets.values()].filter((top) => !isOver(top)).length);
   return (
     <dl className="vitals">
       <div>
@@ -15,7 +16,7 @@ export function Vitals(): ReactNode {
         <dd>
           <Num value={metrics?.markets_connected} testId="market-count" />
           <Known>
-            <span className="unit"> of {known}</span>
+            <span className="unit"> of {open}</span>
           </Known>
         </dd>
       </div>
