@@ -67,13 +67,13 @@ def test_the_balance_stays_on_the_members_grid(rounding: Rounding, change: str, 
     assert charged.accumulated == parse_money(fee) - parse_money("0.003639")
 
 
-def test_a_cent_comes_back_when_the_rounding_of_an_order_has_reached_it() -> None:
-    below = charge(-parse_money("0.555"), parse_money("0.034"), parse_money("0.008"), CENT_GRID)
+def test_a_cent_comes_back_when_the_rounding_of_an_order_exceeds_it() -> None:
     reached = charge(-parse_money("0.555"), parse_money("0.034"), parse_money("0.009"), CENT_GRID)
+    beyond = charge(-parse_money("0.555"), parse_money("0.034"), parse_money("0.009001"), CENT_GRID)
 
-    assert (below.change, below.fee) == (parse_money("-0.59"), parse_money("0.035"))
-    assert (reached.change, reached.fee) == (parse_money("-0.58"), parse_money("0.025"))
-    assert (below.accumulated, reached.accumulated) == (parse_money("0.009"), 0)
+    assert (reached.change, reached.fee) == (parse_money("-0.59"), parse_money("0.035"))
+    assert (beyond.change, beyond.fee) == (parse_money("-0.58"), parse_money("0.025"))
+    assert (reached.accumulated, beyond.accumulated) == (parse_money("0.01"), parse_money("0.000001"))
 
 
 def test_a_rebate_waits_for_a_fill_whose_fee_is_as_large() -> None:
