@@ -1,10 +1,12 @@
 """The connector on a virtual clock: live books, repairs, reconnects for ever, refusals, and nothing stale believed."""
 
+from contextlib import AbstractAsyncContextManager
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.clients.scripted_door import BACKOFF, Rig
+from tests.clients.scripted_door import BACKOFF, Line, Rig
 from traderv3.config.limits import LIMITS
 from traderv3.domain.book import BookState
 from traderv3.domain.errors import ConnectivityError, VenueRefused
@@ -63,6 +65,23 @@ async def test_a_gap_is_stale_in_the_same_batch_and_repaired_in_place(autojump_c
     assert (gap.expected, gap.got) == (3, 4)
     assert len(rig.bus.of(BooksRepaired)) == 1
     assert len(rig.door.attempts) == 1
+
+
+async def test_a_gap_right_after_a_repair_is_mended_within_half_a_second_on_a_quiet_line(
+    autojump_clock: MockClock,
+) -> None:
+    rig = Rig("A", "B")
+    async with rig.running():
+        for _ in range(2):
+            rig.venue.change("A", "yes", 4000, 7)
+            rig.venue.take()  # lost on the way
+            rig.venue.change("B", "yes", 4000, 7)
+            rig.line.flush()
+            await wait_all_tasks_blocked()
+        await trio.sleep(0.5)
+
+        assert (rig.feed.live, rig.levels_match()) == (2, True)
+    assert [line.how for line in rig.feed.gaps] == ["snapshot", "snapshot"]
 
 
 async def test_half_an_hour_of_silence_leaves_the_books_live(autojump_clock: MockClock) -> None:
@@ -153,6 +172,17 @@ async def test_being_accepted_without_data_does_not_reset_the_backoff(autojump_c
 
     assert min(rig.door.waits[7:]) >= LIMITS.reconnect_most_s / 2
     assert len(rig.bus.of(ConnectionUp)) == len(rig.door.attempts)
+
+
+async def test_what_another_connection_brings_does_not_reset_the_backoff(autojump_clock: MockClock) -> None:
+    rig = Rig("A")
+    rig.door.is_answering = False  # accepts, and answers no command
+    async with rig.running():
+        for _ in range(600):
+            await trio.sleep(1)
+            rig.feed.counters.snapshots += 1
+
+    assert min(rig.door.waits[7:]) >= LIMITS.reconnect_most_s / 2
 
 
 async def test_useful_data_resets_the_backoff(autojump_clock: MockClock) -> None:
@@ -355,6 +385,50 @@ async def test_a_key_refused_after_it_was_taken_is_a_problem_and_tried_for_ever(
     assert attempts > 150
     assert max(first_five) <= 20
     assert rig.given_up == []
+
+
+async def test_a_key_refused_to_one_of_several_connections_is_a_lost_connection(autojump_clock: MockClock) -> None:
+    rig = Rig("A")
+    other = rig.feed.line("orderbook_connector_2")
+    other.link = Link.CONNECTED
+    async with rig.running():
+        rig.door.then = BAD_KEY
+        rig.line.cut()
+        await trio.sleep(60)
+        while_other_stands = rig.feed.problem
+        other.link = Link.DISCONNECTED
+        await trio.sleep(21)
+
+        assert rig.feed.problem == "HTTP 401"
+    assert while_other_stands is None
+
+
+async def test_a_connection_that_stands_does_not_take_back_a_problem_of_others(autojump_clock: MockClock) -> None:
+    rig = Rig("A")
+    async with rig.running():
+        rig.feed.problem = "somebody else's"
+        await trio.sleep(60)
+
+        assert rig.feed.problem == "somebody else's"
+
+
+async def test_a_market_that_goes_during_the_handshake_is_not_asked_for(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig("A", "B")
+    connect = rig.door.connect
+
+    def connect_slowly() -> AbstractAsyncContextManager[Line]:
+        rig.selection.dismiss("B")
+        rig.feed.forget("B")
+        return connect()
+
+    monkeypatch.setattr(rig.door, "connect", connect_slowly)
+    async with rig.running():
+        await trio.sleep(1)
+
+        assert list(rig.feed.books) == ["A"]
+    assert [command["params"]["market_tickers"] for command in rig.venue.commands] == [["A"]]
 
 
 # -- unknown markets -----------------------------------------------------------------------------------------------

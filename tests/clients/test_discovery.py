@@ -15,7 +15,7 @@ from traderv3.clients.selection import Selection
 from traderv3.config.limits import LIMITS
 from traderv3.config.markets import MarketSelection, parse_markets
 from traderv3.core.lifeline import Lifeline
-from traderv3.domain.errors import ConnectivityError, TraderError
+from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, TraderError
 from traderv3.domain.events import MarketsDropped
 from traderv3.domain.feed import Feed
 from traderv3.domain.market_facts import MarketLifecycle
@@ -55,11 +55,13 @@ class ScriptedRest:
                 raise self.error
             yield found[at : at + self.page_size]
 
-    async def markets_named(self, tickers: Iterable[str]) -> list[ListedMarket]:
-        await trio.lowlevel.checkpoint()
-        if self.error is not None:
-            raise self.error
-        return [market for market in self.known if market.ticker in set(tickers)]
+    async def markets_named(self, tickers: Iterable[str]) -> AsyncIterator[list[ListedMarket]]:
+        found = [market for market in self.known if market.ticker in set(tickers)]
+        for at in range(0, max(1, len(found)), self.page_size):
+            await trio.sleep(self.page_s)
+            if self.error is not None:
+                raise self.error
+            yield found[at : at + self.page_size]
 
 
 class Rig:
@@ -198,6 +200,50 @@ async def test_a_venue_that_is_down_is_waited_out(autojump_clock: MockClock) -> 
     assert rig.longest_without_beat_s < 2 * LIMITS.heartbeat_s
 
 
+async def test_without_rest_what_looks_like_a_market_is_watched_and_rest_has_the_last_word(
+    autojump_clock: MockClock,
+) -> None:
+    rest = ScriptedRest(market("S-E1-A", "S-E1"), market("S-E2-X-B", "S-E2-X"), market("S-E3-OLD", "S-E3", "finalized"))
+    rest.error = DOWN
+    rig = Rig(rest, "S-E1-A,S-E2-X,S-E1,S-E3-OLD")
+    async with rig.running():
+        await trio.sleep(30)
+        rig.feed.watch(rig.selection.tickers)  # as the connectors do
+        when_down = rig.selection.tickers
+        rest.error = None
+        await trio.sleep(CACHE_S + LOOK_GAP_S)
+
+        assert rig.selection.tickers == ["S-E1-A", "S-E2-X-B"]
+        assert list(rig.feed.closed) == ["S-E3-OLD"]
+        assert "S-E2-X" not in rig.feed.books
+    assert when_down == ["S-E1-A", "S-E2-X", "S-E3-OLD"]
+    assert rig.feed.problem is None
+
+
+async def test_without_rest_an_event_alone_or_auto_is_waited_for(autojump_clock: MockClock) -> None:
+    for wanted in ("E1", "S-E1", "auto:2"):
+        rest = ScriptedRest(*VENUE)
+        rest.error = DOWN
+        rig = Rig(rest, wanted)
+        async with rig.running():
+            await trio.sleep(300)
+
+            assert not rig.selection.is_made
+
+
+async def test_pages_without_end_are_a_choice_all_the_same(autojump_clock: MockClock) -> None:
+    class Circle(ScriptedRest):
+        async def markets(self, **filters: str) -> AsyncIterator[list[ListedMarket]]:
+            for _ in range(3):
+                await trio.lowlevel.checkpoint()
+                yield self.known
+            raise RemoteProtocolError("the pages go round in a circle")
+
+    rig = Rig(Circle(*VENUE), "auto:3")
+
+    assert await rig.chosen() == ("E1-OLD", "E2-A", "E1-B")
+
+
 async def test_a_search_through_many_slow_pages_shows_signs_of_life(autojump_clock: MockClock) -> None:
     rest = ScriptedRest(*(market(f"M{n}") for n in range(300)))
     rest.page_size, rest.page_s = 1, 2.0
@@ -205,6 +251,24 @@ async def test_a_search_through_many_slow_pages_shows_signs_of_life(autojump_clo
     await rig.chosen()
 
     assert trio.current_time() > 500
+    assert rig.longest_without_beat_s < LIMITS.heartbeat_s
+
+
+async def test_looks_at_many_markets_through_a_slow_venue_show_signs_of_life(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest(*(market(f"M{n}") for n in range(100)))
+    rest.page_size, rest.page_s = 1, 2.0
+    rig = Rig(rest, "auto:100")
+    async with rig.running():
+        await trio.sleep(1000)
+
+    assert rig.longest_without_beat_s < LIMITS.heartbeat_s
+
+
+async def test_a_quiet_hour_shows_signs_of_life(autojump_clock: MockClock) -> None:
+    rig = Rig(ScriptedRest(*VENUE), "auto:1")
+    async with rig.running():
+        await trio.sleep(3600)
+
     assert rig.longest_without_beat_s < LIMITS.heartbeat_s
 
 

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from traderv3.clients.exchange_hours import STATUS_PERIOD_S, TERMS_PERIOD_S, ExchangeHours
 from traderv3.core.lifeline import Lifeline
-from traderv3.domain.errors import ConnectivityError, TraderError
+from traderv3.domain.errors import ConnectivityError, TraderError, VenueRefused
 from traderv3.domain.feed import Feed
 from traderv3.domain.hours import Pause
 from traderv3.protocol.rest import ExchangeStatus
@@ -29,8 +29,10 @@ class ScriptedRest:
         self.status = ExchangeStatus(exchange_active=True, trading_active=True)
         self.plan = Schedule(weeks=(), maintenance_us=((NOW_US + HOUR_US, NOW_US + 2 * HOUR_US),))
         self.error: TraderError | None = None
+        self.plan_error: TraderError | None = None
         self.asked = 0
         self.plans = 0
+        self.limits_read = 0
 
     async def exchange_status(self) -> ExchangeStatus:
         self.asked += 1
@@ -40,13 +42,14 @@ class ScriptedRest:
         return self.status
 
     async def read_limits(self) -> None:
+        self.limits_read += 1
         await trio.lowlevel.checkpoint()
 
     async def schedule(self) -> Schedule:
         self.plans += 1
         await trio.lowlevel.checkpoint()
-        if self.error is not None:
-            raise self.error
+        if error := self.plan_error or self.error:
+            raise error
         return self.plan
 
 
@@ -104,3 +107,12 @@ async def test_the_status_is_asked_for_often_and_the_schedule_now_and_then(autoj
 
     assert 450 <= rest.asked <= 485
     assert rest.plans in (2, 3)
+
+
+async def test_a_venue_without_a_schedule_has_limits_all_the_same(autojump_clock: MockClock) -> None:
+    rest = ScriptedRest()
+    rest.plan_error = VenueRefused("not found", status=404)
+    async with watching(rest) as feed:
+        assert feed.hours.is_exchange_active
+
+    assert rest.limits_read == 1

@@ -204,7 +204,7 @@ async def test_named_markets_are_asked_for_in_chunks_and_only_they_are_taken() -
         client,
         venue,
     ):
-        found = await client.markets_named(wanted)
+        found = [market async for page in client.markets_named(wanted) for market in page]
 
     assert [m.ticker for m in found] == wanted
     assert [len(asked.query["tickers"].split(",")) for asked in venue.asked] == [100, 100, 50]

@@ -67,11 +67,38 @@ def test_a_fixed_number_of_connections_takes_whatever_comes() -> None:
 
 def test_what_a_connection_cannot_carry_moves_to_another() -> None:
     selection = Selection(per_connection=10)
-    selection.make(["A", "B", "C"])
+    selection.make(["A", "B", "C", "D"])
 
-    selection.move(["B", "C", "unknown"], away_from=0)
+    selection.move(["C", "D", "unknown"], away_from=0)
 
-    assert shares(selection, 2) == [("A",), ("B", "C")]
+    assert shares(selection, 2) == [("A", "B"), ("C", "D")]
+
+
+@pytest.mark.parametrize("connections", [None, 1, 2, 3])
+@pytest.mark.parametrize("limit", [1, 7, 50, 149, 299])
+def test_a_limit_of_the_venues_is_learnt_and_the_markets_come_to_rest(connections: int | None, limit: int) -> None:
+    selection = Selection(connections=connections, per_connection=200)
+    selection.make([f"M{n}" for n in range(90)])
+    moves, index = 0, 0
+    while (over := [at for at in range(200) if len(selection.share(at)) > limit]) and moves < 2000:
+        index = over[moves % len(over)]
+        selection.move(selection.share(index)[limit:], away_from=index)
+        moves += 1
+
+    assert not over
+    assert moves < 100
+    assert len(selection.tickers) == 90
+
+
+def test_a_venue_that_refuses_everything_does_not_drive_us_to_ever_more_connections() -> None:
+    grown: list[int] = []
+    selection = Selection(per_connection=10, on_grow=grown.append)
+    selection.make(["A", "B"])
+    for _ in range(100):
+        for index in [index for index in range(10) if selection.share(index)]:
+            selection.move(selection.share(index), away_from=index)
+
+    assert max(grown) <= 3
 
 
 def test_every_change_and_nothing_else_is_a_new_version() -> None:

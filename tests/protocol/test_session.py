@@ -1006,6 +1006,17 @@ def test_markets_beyond_the_limit_are_put_aside_told_and_asked_for_later() -> No
     assert ask_for(talk, 1.5) == [["B"]]
 
 
+def test_a_subscription_that_may_not_have_one_market_is_no_matter_of_connections() -> None:
+    talk = Talk(["A", "B"])
+    for _ in range(3):
+        talk.hear(error(26, id=talk.says()[0]["id"]))
+
+    assert talk.notices(MarketsOverLimit) == []
+    assert talk.says() == []
+    assert list(talk.session.books) == []
+    assert ask_for(talk, LIMITS.absent_s + 1) == [["A", "B"]]
+
+
 def test_a_first_subscription_beyond_the_limit_is_made_smaller() -> None:
     talk = Talk(["A", "B", "C"])
     talk.hear(error(26, id=talk.says()[0]["id"]))

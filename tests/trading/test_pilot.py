@@ -14,7 +14,7 @@ from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.events import StateChanged
-from traderv3.domain.feed import Feed, Link
+from traderv3.domain.feed import AWAY_FAILURES, Feed, Link
 from traderv3.domain.hours import Pause
 from traderv3.domain.states import EDGES, OPERATING, State
 from traderv3.trading.pilot import Facts, Pilot, next_move
@@ -222,6 +222,25 @@ async def test_a_market_whose_absence_is_explained_is_not_waited_for(autojump_cl
     flight.feed.absent["KXTHREE"] = "unknown ticker"
 
     async with flight.flying():
+        await trio.sleep(1)
+
+    assert flight.is_in(State.READY)
+    assert flight.changes[-1][2] == "2 of 3 markets live, 1 without a book"
+
+
+async def test_a_connection_that_fails_again_and_again_is_not_waited_for(autojump_clock: MockClock) -> None:
+    flight = Flight()
+    flight.connect()
+    flight.snapshot("KXONE", "KXTWO")
+    other = flight.feed.line("orderbook_connector_2")
+    other.tickers = ("KXTHREE",)
+
+    async with flight.flying():
+        for failures in range(AWAY_FAILURES):
+            other.failures = failures
+            await trio.sleep(1)
+            assert flight.is_in(State.CONNECTIVITY)
+        other.failures = AWAY_FAILURES
         await trio.sleep(1)
 
     assert flight.is_in(State.READY)

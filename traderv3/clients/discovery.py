@@ -4,7 +4,8 @@ An event or series ticker stands for its open markets; `auto:N` for the N most a
 open interest), and where one of those closes the next takes its place. A market that is over leaves the selection; its
 last book stays. A ticker that names nothing is said in a warning, looked for again, and the others go on; none left is a
 problem. What the lifecycle channel tells is acted on at once; REST, asked every minute and when a market's time is up,
-has the last word, since a market that opens or closes by the clock is announced to nobody.
+has the last word, since a market that opens or closes by the clock is announced to nobody. While REST cannot be had at
+all, names that look like markets are watched untested, and REST has its word once it is back.
 Dies: only when an invariant breaks; a venue that is down is waited out.
 """
 
@@ -21,7 +22,7 @@ from traderv3.config.markets import MARKETS_MAX, AutoMarkets, MarketSelection, N
 from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
-from traderv3.domain.errors import TraderError
+from traderv3.domain.errors import RemoteProtocolError, TraderError
 from traderv3.domain.events import MarketsDropped
 from traderv3.domain.feed import Feed
 from traderv3.domain.market_facts import MarketLifecycle
@@ -31,9 +32,11 @@ log = structlog.get_logger(component="discovery")
 
 LOOK_S: Final = 60.0
 LOOK_GAP_S: Final = 2.0  # between two looks, however much is announced
+WAIT_BEAT_S: Final = 10.0  # a wait is a sign of life, too
 CACHE_S: Final = 15.0  # a public answer may be as old as this
 REFILL_S: Final = 600.0  # `auto` with fewer markets than wanted: all open ones are read again
 CLOSED_KEPT_MAX: Final = 200  # last books that `auto` keeps; a market that was named keeps its own for ever
+FAILURES_BLIND: Final = 3  # searches in vain, of three requests each; then we go on without REST
 UNKNOWN: Final = "the venue knows no market, and no event or series with open markets, of that name"
 OVER: Final = frozenset({"closed", "determined", "disputed", "amended", "finalized", "settled"})
 
@@ -66,6 +69,8 @@ class MarketDiscovery:
         self._is_look_due = trio.Event()
         self._close_us: dict[str, int] = {}
         self._refill_at = 0.0
+        self._unanswered = 0  # searches in a row that REST did not answer
+        self._untested: set[str] = set()
 
     async def run(self, lifeline: Lifeline) -> None:
         """Find, then follow, for ever."""
@@ -74,21 +79,26 @@ class MarketDiscovery:
         failures = 0
         while not self._selection.is_made:
             lifeline.beat()
-            if await self._try_to_find(lifeline):
+            if await self._try_to_find(lifeline) or (self._unanswered >= FAILURES_BLIND and self._go_on_blind()):
                 break
             failures += 1
             await trio.sleep(self._backoff.delay_s(failures, self._rng))
         while True:
-            lifeline.beat()
-            await trio.sleep(LOOK_GAP_S)
-            with trio.move_on_after(self._until_look_s()):
-                await self._is_look_due.wait()
-            self._is_look_due = trio.Event()
-            lifeline.beat()
+            await self._wait_for_look(lifeline)
             try:
                 await self._look(lifeline)
             except TraderError as exc:
                 log.info("markets could not be looked at again", error=str(exc))
+
+    async def _wait_for_look(self, lifeline: Lifeline) -> None:
+        await trio.sleep(LOOK_GAP_S)
+        ends_at = trio.current_time() + self._until_look_s()
+        while not self._is_look_due.is_set() and trio.current_time() < ends_at:
+            lifeline.beat()
+            with trio.move_on_at(min(ends_at, trio.current_time() + WAIT_BEAT_S)):
+                await self._is_look_due.wait()
+        self._is_look_due = trio.Event()
+        lifeline.beat()
 
     def heed(self, fact: MarketLifecycle) -> None:
         """Take what the lifecycle channel tells of some market, ours or not. Does not wait."""
@@ -126,6 +136,8 @@ class MarketDiscovery:
         """Until the next look: a minute, or less where a market's time is up before."""
         watched = set(self._selection.tickers)
         ends_us = min((at_us for t, at_us in self._close_us.items() if t in watched), default=None)
+        if self._untested:
+            return CACHE_S
         if ends_us is None:
             return LOOK_S
         left_s = (ends_us - self._wall_us()) / 1e6
@@ -139,7 +151,9 @@ class MarketDiscovery:
         except TraderError as exc:
             log.warning("markets not found yet", error=str(exc))
             self._feed.search_reason = str(exc)
+            self._unanswered += 1
             return False
+        self._unanswered = 0
         if not tickers:
             self._feed.problem = f"no open market for {self._wanted}: check V3_MARKETS"
             log.error(self._feed.problem)
@@ -152,6 +166,17 @@ class MarketDiscovery:
         log.info("markets chosen", count=len(tickers), tickers=",".join(tickers[:20]))
         return True
 
+    def _go_on_blind(self) -> bool:
+        """Watch what was named and looks like a market (series, event, outcome); False if there is no such name."""
+        names = self._wanted.tickers if isinstance(self._wanted, NamedMarkets) else ()
+        likely = [name for name in names if name.count("-") >= 2]
+        if not likely:
+            return False
+        log.warning("REST stays away; markets are watched as they were named", tickers=",".join(likely[:20]))
+        self._untested = set(likely)
+        self._selection.make(likely)
+        return True
+
     async def _find(self, lifeline: Lifeline) -> list[str]:
         match self._wanted:
             case AutoMarkets(count):
@@ -161,19 +186,21 @@ class MarketDiscovery:
 
     async def _most_active(self, count: int, lifeline: Lifeline) -> list[str]:
         found: list[ListedMarket] = []
-        async for page in self._rest.markets(status="open", mve_filter="exclude"):
-            lifeline.beat()  # a hundred pages take longer than our heartbeat
-            found += page
-            found.sort(key=lambda market: (market.volume_24h, market.open_interest), reverse=True)
-            del found[count:]
+        try:
+            async for page in self._rest.markets(status="open", mve_filter="exclude"):
+                lifeline.beat()  # a hundred pages take longer than our heartbeat
+                found = sorted({m.ticker: m for m in found + page}.values(), key=_activity, reverse=True)[:count]
+        except RemoteProtocolError as exc:  # pages in a circle, or without end: what they showed is a choice, too
+            if not found:
+                raise
+            log.warning("the list of markets was not read to its end", error=str(exc))
         self._refill_at = trio.current_time() + REFILL_S
         self._learn(found)
         return [market.ticker for market in found]
 
     async def _named(self, names: tuple[str, ...], lifeline: Lifeline) -> list[str]:
         """Markets by their names, in that order, whatever names nothing told and put among the absent."""
-        markets = {market.ticker: market for market in await self._rest.markets_named(names)}
-        lifeline.beat()
+        markets = {market.ticker: market for market in await self._ask_for(names, lifeline)}
         self._learn(markets.values())
         chosen: dict[str, None] = {}  # an ordered set
         unknown: list[str] = []
@@ -192,6 +219,13 @@ class MarketDiscovery:
         if len(chosen) > MARKETS_MAX:
             log.warning("too many markets, the first are watched", found=len(chosen), watched=MARKETS_MAX)
         return list(chosen)[:MARKETS_MAX]
+
+    async def _ask_for(self, tickers: Iterable[str], lifeline: Lifeline) -> list[ListedMarket]:
+        found: list[ListedMarket] = []
+        async for page in self._rest.markets_named(tickers):
+            lifeline.beat()
+            found += page
+        return found
 
     def _tell_unknown(self, unknown: list[str]) -> None:
         fresh = [name for name in unknown if name not in self._feed.absent]
@@ -222,9 +256,12 @@ class MarketDiscovery:
     async def _look(self, lifeline: Lifeline) -> None:
         """Ask REST how the markets are that we watch or would, and follow."""
         feed, watched = self._feed, self._selection.tickers
-        known = await self._rest.markets_named([*watched, *list(feed.closed)[-CLOSED_KEPT_MAX:]])
-        lifeline.beat()
+        known = await self._ask_for([*watched, *list(feed.closed)[-CLOSED_KEPT_MAX:]], lifeline)
         self._learn(known)
+        for ticker in self._untested - {market.ticker for market in known}:
+            self._selection.dismiss(ticker)
+            feed.forget(ticker)
+        self._untested.clear()
         for market in known:
             if market.status in OVER:
                 self._dismiss(market.ticker, market.status)
@@ -273,3 +310,7 @@ class MarketDiscovery:
             return
         for ticker in list(self._feed.closed)[:-CLOSED_KEPT_MAX]:
             self._feed.forget(ticker)
+
+
+def _activity(market: ListedMarket) -> tuple[int, int]:
+    return market.volume_24h, market.open_interest

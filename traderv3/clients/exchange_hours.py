@@ -42,7 +42,9 @@ class ExchangeHours:
             lifeline.beat()
             await self._learn_status()
             if trio.current_time() >= self._terms_due:
-                self._terms_due = trio.current_time() + (TERMS_PERIOD_S if await self._learn_terms() else TERMS_RETRY_S)
+                lifeline.beat()
+                is_known = await self._learn_terms(lifeline)
+                self._terms_due = trio.current_time() + (TERMS_PERIOD_S if is_known else TERMS_RETRY_S)
             if self._schedule is not None:
                 self._hours.pause = next_pause(self._schedule, self._wall_us())
             await trio.sleep(STATUS_PERIOD_S)
@@ -63,12 +65,17 @@ class ExchangeHours:
         if (hours.is_exchange_active, hours.is_trading_active) != before:
             log.info("exchange status", exchange_active=status.exchange_active, trading_active=status.trading_active)
 
-    async def _learn_terms(self) -> bool:
-        """Read the schedule and the account's limits; False if either could not be learnt."""
-        try:
-            self._schedule = await self._rest.schedule()
-            await self._rest.read_limits()
-        except TraderError as exc:
-            log.info("schedule or limits not known", error=str(exc))
-            return False
-        return True
+    async def _learn_terms(self, lifeline: Lifeline) -> bool:
+        """Read the schedule and the account's limits, each whether or not the other can be had; False if one cannot."""
+        is_known = True
+        for learn in (self._learn_schedule, self._rest.read_limits):
+            try:
+                await learn()
+            except TraderError as exc:
+                log.info("schedule or limits not known", error=str(exc))
+                is_known = False
+            lifeline.beat()
+        return is_known
+
+    async def _learn_schedule(self) -> None:
+        self._schedule = await self._rest.schedule()

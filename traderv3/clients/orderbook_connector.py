@@ -29,7 +29,8 @@ from traderv3.protocol.session import BookSession, SessionLimits
 
 log = structlog.get_logger(component="orderbook_connector")
 
-TICK_S: Final = 1.0  # how often time limits and the selection are looked at when nothing arrives
+TICK_S: Final = 0.2  # how often what is due (a repair) and the selection are looked at when nothing arrives
+SETTLE_S: Final = 1.0  # how often all books are judged, which costs a look at each
 STEADY_S: Final = 10.0  # a venue that takes us and drops us at once must not be hammered
 WAIT_BEAT_S: Final = 10.0  # discovery, and the first handshake, may take long; we live meanwhile
 
@@ -71,6 +72,7 @@ class OrderBookConnector:
         self._backoff = backoff
         self._limits = limits
         self._journal = GapJournal(feed.gaps, self.name)
+        self._was_useful = False  # the last connection brought a book
 
     async def run(self, lifeline: Lifeline) -> None:
         """Keep a connection for ever, or none while the share is empty."""
@@ -79,23 +81,23 @@ class OrderBookConnector:
         line = self._feed.line(self.name)
         if self._index:
             await self._wait(self._door.proven.wait, lifeline)
-        failures = refusals = 0
+        refusals = 0
         while True:
             lifeline.beat()
             if not self._adopt(line):
                 line.reason = "no market to carry"
                 await trio.sleep(TICK_S)
                 continue
-            snapshots_before, began = self._feed.counters.snapshots, trio.current_time()
+            began = trio.current_time()
             cause: TraderError
             try:
                 await self._stay_connected(line, lifeline)
             except (ConnectivityError, RemoteProtocolError, VenueRefused) as exc:
                 cause = exc
-            was_useful = self._feed.counters.snapshots > snapshots_before
+            lifeline.beat()
             has_lasted = trio.current_time() - began >= STEADY_S
-            failures = 1 if was_useful and has_lasted else failures + 1
-            delay_s = self._backoff.delay_s(failures, self._rng)
+            line.failures = 1 if self._was_useful and has_lasted else line.failures + 1
+            delay_s = self._backoff.delay_s(line.failures, self._rng)
             self._on_down(line, str(cause), delay_s)
             if isinstance(cause, VenueRefused) and cause.is_about_the_key:
                 refusals += 1
@@ -116,9 +118,9 @@ class OrderBookConnector:
 
     async def _stay_connected(self, line: Line, lifeline: Lifeline) -> None:
         """Connect, subscribe and apply until the connection is over (raises the reason) or has nothing left to carry."""
-        line.link, line.reason = Link.CONNECTING, "handshake"
+        line.link, line.reason, self._was_useful = Link.CONNECTING, "handshake", False
         async with self._door.connect() as transport:
-            books = {ticker: self._feed.books[ticker] for ticker in line.tickers}
+            books = {ticker: self._feed.books[ticker] for ticker in self._adopt(line)}  # some may have gone meanwhile
             session = BookSession(self.name, books, self._feed.counters, self._limits)
             self._on_up(line)
             try:
@@ -131,7 +133,6 @@ class OrderBookConnector:
     async def _converse(self, transport: Transport, session: BookSession, line: Line, lifeline: Lifeline) -> NoReturn:
         feed = self._feed
         settle_at = trio.current_time()
-        snapshots_before = feed.counters.snapshots
         while True:
             for command in session.commands(at_us=self._wall_us(), now_s=trio.current_time()):
                 await transport.send(command)
@@ -145,17 +146,17 @@ class OrderBookConnector:
                     session.receive(batch, at_us=at_us, now_s=now_s)
                 if now_s >= settle_at:
                     session.settle(at_us=at_us, now_s=now_s)
-                    settle_at = now_s + TICK_S
+                    settle_at = now_s + SETTLE_S
                     self._forget_absences()
                     lifeline.beat()
                 self._follow(session, line, at_us=at_us, now_s=now_s)
             finally:
                 self._tell(session.take_notices())
-            if feed.counters.snapshots > snapshots_before:
+            if session.has_served and not self._was_useful:
+                self._was_useful, feed.problem = True, None
                 feed.first_snapshot_us = feed.first_snapshot_us or at_us
-                feed.problem = None
-                if self._journal.waits_for_whole and session.is_whole:
-                    self._journal.whole(at_us)
+            if self._journal.waits_for_whole and session.is_whole:
+                self._journal.whole(at_us)
             if not session.books:
                 raise self._none_left(line)
 
@@ -209,9 +210,12 @@ class OrderBookConnector:
         self._bus.publish(ConnectionLost(self.name, cause, round(delay_s, 2), self._wall_us()))
 
     async def _on_key_refused(self, refusal: VenueRefused, refusals: int) -> None:
-        """Before the key was ever taken: measure the clock, try once more, then end. After: a person must look."""
+        """Before the key was ever taken: measure the clock, try once more, then end. After: a person must look, as soon as
+        no other connection stands with it.
+        """
         if self._feed.was_accepted:
-            self._feed.problem = str(refusal)
+            if self._feed.link is not Link.CONNECTED:
+                self._feed.problem = str(refusal)
             return
         if refusals > 1:
             await self._give_up(refusal)

@@ -164,14 +164,12 @@ class RestClient:
         async for page in self._pages("/markets", read_markets, {"limit": str(PAGE), **filters}):
             yield page.items
 
-    async def markets_named(self, tickers: Iterable[str]) -> list[ListedMarket]:
-        """The markets of these tickers that exist, whatever their status."""
-        found: list[ListedMarket] = []
+    async def markets_named(self, tickers: Iterable[str]) -> AsyncIterator[list[ListedMarket]]:
+        """Pages of the markets of these tickers that exist, whatever their status."""
         for chunk in _chunks(tickers):
             query = {"tickers": ",".join(chunk), "limit": str(PAGE)}
             page = await self._get("/markets", read_markets, query)
-            found += [market for market in page.items if market.ticker in chunk]
-        return found
+            yield [market for market in page.items if market.ticker in chunk]
 
     async def orderbook(self, ticker: str) -> RestBook:
         """One market's book at full depth, up to 15 s old (the venue's cache)."""

@@ -2,12 +2,17 @@
 
 A connection's share is dealt when the markets are known, round robin, so that the busiest are apart; a market that comes
 later goes where fewest are. Without a number of connections given there are as many as it takes for `per_connection`.
+What one connection cannot carry is a lesson for all: none gets more than that one kept (or half of what it should have
+had, if it kept less), and there are as many as that takes, whatever number was given, up to `CONNECTIONS_MAX`.
 Never: one market on two connections.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import trio
+
+CONNECTIONS_MAX: Final = 100  # that a refusing venue may drive us to; an account has 200, and is not ours alone
 
 
 class Selection:
@@ -63,7 +68,8 @@ class Selection:
             return
         places = [index for index in range(len(self._shares)) if index != but_not]
         place = min(places, key=lambda index: len(self._shares[index]), default=len(self._shares))
-        may_grow = self._connections is None or len(self._shares) < self._connections or not places
+        connections_max = self._connections or CONNECTIONS_MAX
+        may_grow = len(self._shares) < connections_max or not places
         if may_grow and (not places or len(self._shares[place]) >= self._per_connection):
             place = len(self._shares)
             self._shares.append({})
@@ -80,10 +86,15 @@ class Selection:
 
     def move(self, tickers: Iterable[str], *, away_from: int) -> None:
         """A connection cannot carry these: put them on another one, a new one if need be."""
-        for ticker in tickers:
-            if ticker in self._shares[away_from]:
-                self.dismiss(ticker)
-                self.admit(ticker, but_not=away_from)
+        moving = [ticker for ticker in tickers if ticker in self._shares[away_from]]
+        for ticker in moving:
+            self.dismiss(ticker)
+        kept = len(self._shares[away_from])
+        if moving and kept:  # one that keeps nothing at all is refused for another reason
+            self._per_connection = min(self._per_connection, max(kept, (kept + len(moving)) // 2))
+            self._connections = None
+        for ticker in moving:
+            self.admit(ticker, but_not=away_from)
 
     def announce(self) -> None:
         """Tell again how many connections are wanted: whoever opens them may have started anew."""

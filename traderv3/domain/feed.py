@@ -15,6 +15,7 @@ from traderv3.domain.book import Book, BookState
 from traderv3.domain.hours import Hours
 
 GAPS_KEPT: Final = 200
+AWAY_FAILURES: Final = 3  # one lost connection, and two tries in vain
 
 
 class Link(enum.StrEnum):
@@ -36,6 +37,7 @@ class Line:
     tickers: tuple[str, ...] = ()
     has_books: bool = True  # False: other channels; what the feed says of its link is not about it
     was_up: bool = False  # at least once in this process
+    failures: int = 0  # in a row: connections that could not be had, brought nothing, or did not last
 
 
 @dataclass(slots=True)
@@ -148,6 +150,12 @@ class Feed:
     def last_message_us(self) -> int | None:
         """When the last market-data message came, on whichever connection."""
         return max((line.last_message_us for line in self._book_lines() if line.last_message_us), default=None)
+
+    @property
+    def away(self) -> set[str]:
+        """Tickers whose connection failed again and again and is not up: not to be waited for."""
+        lines = (line for line in self.lines.values() if line.link is not Link.CONNECTED)
+        return {ticker for line in lines if line.failures >= AWAY_FAILURES for ticker in line.tickers}
 
     # -- books by what may be done with them -----------------------------------------------------------------------
 

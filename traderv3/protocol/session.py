@@ -52,6 +52,7 @@ class BookSession:
         self._subscription.join(books)
         self._next_repair_s = 0.0
         self._is_last_resort = False  # subscribed anew for want of snapshots, and no book has been live since
+        self.has_served = False  # the venue gave at least one book on this connection
         self._census = FieldCensus(BOOK_FIELDS)
 
     @property
@@ -218,7 +219,8 @@ class BookSession:
         ticker = frame.msg.market_ticker
         if self._subscription.is_streamed(ticker, frame.id) and ticker in self.books:
             self._keeper.on_snapshot(frame.msg, frame.seq, at_us, now_s, is_asked=frame.id is not None)
-            self._is_last_resort = self._is_last_resort and not self._is_settled(ticker)
+            if self._is_settled(ticker):
+                self.has_served, self._is_last_resort = True, False
 
     def _on_trouble(self, verdict: Verdict, got: int, at_us: int, now_s: float) -> bool:
         """A number that is not the next one came. True if its message may be used all the same."""
@@ -345,7 +347,8 @@ class BookSession:
             if len(ours) > 1 and (asked.ask is Ask.SUBSCRIBE or not is_over_limit):
                 self._subscription.repeat(asked, ours, is_split=True)  # which one it is about has to be found out
             else:
-                self._set_aside(ours, what, at_us, now_s, is_over_limit=is_over_limit)
+                is_full = is_over_limit and asked.ask is Ask.ADD  # else even one is too many: no connection helps
+                self._set_aside(ours, what, at_us, now_s, is_over_limit=is_full)
                 self._repeat(asked, now_s)
         elif asked.ask is not Ask.DELETE:
             self._end(what)

@@ -149,16 +149,17 @@ class Pilot:
         is_connected, live = feed.link is Link.CONNECTED, feed.live
         if is_connected and live:
             self._good_at = now
-        unserved = set(feed.unserved)
+        away, unserved = feed.away, set(feed.unserved)
+        missing = away | unserved | feed.absent.keys()
         return Facts(
             is_served=self._is_served(),
             is_connected=is_connected,
             live=live,
-            syncing=sum(ticker not in unserved for ticker in feed.syncing),
-            stale=sum(ticker not in feed.absent and ticker not in unserved for ticker in feed.stale),
+            syncing=sum(ticker not in missing for ticker in feed.syncing),
+            stale=sum(ticker not in missing for ticker in feed.stale),
             watched=len(feed.books) - len(feed.closed),
             absent=len(feed.absent),
-            unserved=len(unserved),
+            unserved=len((away | unserved) - feed.absent.keys() - feed.closed.keys()),
             lost_s=now - self._good_at,
             link_reason=feed.link_reason,
             closed=feed.hours.sentence(wall_us) if feed.hours.is_closed(wall_us) else None,
