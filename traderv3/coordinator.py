@@ -281,7 +281,9 @@ class Trader:
         if self._door is None:
             api = parse_endpoint(found.api_url, Environment.SIM, "api")
             ws = parse_endpoint(found.ws_url, Environment.SIM, "ws")
-            self._door = open_door(api, ws, embedded_signer(Path(found.private_key_path)), wall_us=self.wall_us)
+            self._door = open_door(
+                api, ws, embedded_signer(Path(found.private_key_path)), wall_us=self.wall_us, rng=self.rng
+            )
 
     @property
     def _reconnect_backoff(self) -> Backoff:

@@ -49,7 +49,8 @@ def run_trader(settings: Settings) -> int:
     token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
     try:
         write_token(settings.data_dir / settings.environment / "control-token", token)
-        door = None if settings.api is None else open_configured_door(settings)
+        rng = random.Random()
+        door = None if settings.api is None else open_configured_door(settings, rng)
     except OSError as exc:
         return _refuse(f"cannot write below V3_DATA_DIR {settings.data_dir}: {exc.strerror}")
     except EnvironmentMismatch as exc:
@@ -61,7 +62,7 @@ def run_trader(settings: Settings) -> int:
     ):
         book.hide(token)
         book.tap = tap.take_line
-        return trio.run(_main, settings, door, listener, tap, token, book)
+        return trio.run(_main, settings, door, listener, tap, token, book, rng)
 
 
 def _refuse(why: str) -> int:
@@ -70,11 +71,11 @@ def _refuse(why: str) -> int:
     return EXIT_CONFIGURATION
 
 
-def open_configured_door(settings: Settings) -> Door:
+def open_configured_door(settings: Settings, rng: random.Random) -> Door:
     """The door to the venue that the settings name. Raises `EnvironmentMismatch`."""
     assert settings.api is not None
     assert settings.ws is not None
-    return open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us)
+    return open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us, rng=rng)
 
 
 def write_token(path: Path, token: str) -> None:
@@ -92,6 +93,7 @@ async def _main(
     tap: LogTap,
     token: str,
     book: Log,
+    rng: random.Random,
 ) -> int:
     def log_lost() -> int:
         lines = book.statistics()
@@ -102,7 +104,7 @@ async def _main(
         listener,
         create_app,
         wall_us=wall_us,
-        rng=random.Random(),
+        rng=rng,
         door=door,
         tap=tap,
         token=token,

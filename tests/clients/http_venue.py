@@ -90,7 +90,7 @@ def rest_client(endpoint: Endpoint) -> RestClient:
 def door_to(port: int, *, limits: TransportLimits | None = None) -> Door:
     api = parse_endpoint(f"http://127.0.0.1:{port}/trade-api/v2", Environment.SIM, "api")
     ws = parse_endpoint(f"ws://127.0.0.1:{port}/trade-api/ws/v2", Environment.SIM, "ws")
-    return Door(api, ws, SIGNER, wall_us=wall_us, limits=limits)
+    return Door(api, ws, SIGNER, wall_us=wall_us, rng=random.Random(1), limits=limits)
 
 
 @asynccontextmanager

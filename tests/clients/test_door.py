@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -101,7 +102,7 @@ def test_no_look_alike_becomes_a_demo_endpoint(url: str) -> None:
 
 
 def test_the_demo_client_takes_demo_endpoints() -> None:
-    client = KalshiDemoClient(demo("api"), demo("ws"), SIGNER, wall_us=wall_us)
+    client = KalshiDemoClient(demo("api"), demo("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))
 
     assert client.ws.host in PAPER.policy.hosts
 
@@ -127,23 +128,23 @@ def other_endpoints() -> dict[str, tuple[Any, Any]]:
 def test_the_demo_client_takes_nothing_else(case: str) -> None:
     api, ws = other_endpoints()[case]
     with pytest.raises(EnvironmentMismatch, match="not an endpoint of the demo exchange"):
-        KalshiDemoClient(api, ws, SIGNER, wall_us=wall_us)
+        KalshiDemoClient(api, ws, SIGNER, wall_us=wall_us, rng=random.Random(1))
 
 
 def test_paper_gets_the_demo_client_and_the_others_a_plain_door() -> None:
-    assert type(open_door(demo("api"), demo("ws"), SIGNER, wall_us=wall_us)) is KalshiDemoClient
-    assert type(open_door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us)) is Door
+    assert type(open_door(demo("api"), demo("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))) is KalshiDemoClient
+    assert type(open_door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))) is Door
 
 
 def test_paper_without_demo_endpoints_gets_no_door() -> None:
     plain = Endpoint(PAPER, "api", "https", "demo-api.kalshi.co", 443, API_PATH)
     with pytest.raises(EnvironmentMismatch):
-        open_door(plain, demo("ws"), SIGNER, wall_us=wall_us)
+        open_door(plain, demo("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))
 
 
 def test_two_environments_make_no_door() -> None:
     with pytest.raises(AssertionError):
-        Door(sim("api"), demo("ws"), SIGNER, wall_us=wall_us)
+        Door(sim("api"), demo("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))
 
 
 # -- below every door ----------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ async def test_the_transport_refuses_a_forged_endpoint(changes: dict[str, object
 @pytest.mark.parametrize("changes", FORGERIES, ids=str)
 async def test_rest_refuses_a_forged_endpoint(changes: dict[str, object], dialled: list[str]) -> None:
     endpoint = demo("api")
-    client = RestClient(endpoint, SIGNER, VenueClock(wall_us))
+    client = RestClient(endpoint, SIGNER, VenueClock(wall_us), rng=random.Random(1))
     forged(endpoint, **changes)
     with pytest.raises(EnvironmentMismatch):
         await client.exchange_status()
@@ -191,7 +192,7 @@ async def test_rest_refuses_a_forged_endpoint(changes: dict[str, object], dialle
     ],
 )
 async def test_rest_sends_no_request_to_anywhere_but_its_own_endpoint(url: str, dialled: list[str]) -> None:
-    client = RestClient(demo("api"), SIGNER, VenueClock(wall_us))
+    client = RestClient(demo("api"), SIGNER, VenueClock(wall_us), rng=random.Random(1))
     with pytest.raises(EnvironmentMismatch):
         await client._http.get(url)
     await client.aclose()
@@ -376,7 +377,9 @@ async def test_a_tls_handshake_that_hangs_is_bounded(
         return client
 
     monkeypatch.setattr(trio, "open_tcp_stream", dial)
-    door = KalshiDemoClient(demo("api"), demo("ws"), SIGNER, wall_us=wall_us, limits=TransportLimits(connect_s=7))
+    door = KalshiDemoClient(
+        demo("api"), demo("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1), limits=TransportLimits(connect_s=7)
+    )
     with pytest.raises(ConnectivityError, match="within 7 s"):
         async with door.connect():
             pass
@@ -432,7 +435,7 @@ async def test_connections_lost_together_come_back_one_after_the_other(
         raise ConnectivityError("down")
 
     monkeypatch.setattr("traderv3.clients.door.open_stream", refuse)
-    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us)
+    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))
 
     async def attempt() -> None:
         with pytest.raises(ConnectivityError):

@@ -52,7 +52,7 @@ class Rig:
         key = ed25519.Ed25519PrivateKey.generate()
         api = parse_endpoint("http://127.0.0.1:8010/trade-api/v2", Environment.SIM, "api")
         ws = parse_endpoint("ws://127.0.0.1:8010/trade-api/ws/v2", Environment.SIM, "ws")
-        self.door = Door(api, ws, Signer("key", key), wall_us=wall_us)
+        self.door = Door(api, ws, Signer("key", key), wall_us=wall_us, rng=random.Random(1))
         self.door.rest = cast("Any", SimpleNamespace(measure_clock=trio.lowlevel.checkpoint))
         self._connectors = 0
         self._nursery: trio.Nursery | None = None

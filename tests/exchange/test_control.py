@@ -84,6 +84,17 @@ def test_maintenance_sends_everybody_away_and_ends_by_itself() -> None:
     assert ann.get("/exchange/status")["trading_active"] is True
 
 
+def test_a_pause_that_the_operator_set_outlasts_a_maintenance() -> None:
+    exchange, clock = exchange_of()
+    ann = Broker(exchange, "ann")
+    post(exchange, "pause", what="trading", on=True)
+    post(exchange, "maintenance", seconds=5)
+    clock.now_us += 5_000_000
+    exchange.step(clock.now_us)
+
+    assert ann.get("/exchange/status")["trading_active"] is False
+
+
 def test_maintenance_as_a_fault_begins_when_it_is_told_to() -> None:
     exchange, clock = exchange_of()
     client = Broker(exchange, "ann").listen()

@@ -68,13 +68,13 @@ def converse_about_books(data: bytes) -> None:
 def converse_about_the_rest(data: bytes) -> None:
     """A frame a line, into a session that has every channel; then time passes."""
     session = ChannelSession("fuzz", dict.fromkeys(CHANNELS), FeedCounters())
-    for sid, _ in enumerate(session.commands(at_us=0, now_s=0.0), 1):
+    for sid, _ in enumerate(session.commands(now_s=0.0), 1):
         session.receive([subscribed(sid, sid=sid, channel=CHANNELS[sid - 1])], at_us=0, now_s=0.0)
     try:
         for number, frame in enumerate(data.split(b"\n")):
             session.receive([frame], at_us=number, now_s=number / 10)
-            session.commands(at_us=number, now_s=number / 10)
-        session.commands(at_us=10**9, now_s=1000.0)
+            session.commands(now_s=number / 10)
+        session.commands(now_s=1000.0)
     except ConnectivityError:
         pass
     assert len(session.take_facts()) <= data.count(b"\n") + 1

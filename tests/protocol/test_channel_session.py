@@ -38,7 +38,7 @@ class Talk:
         self.session = ChannelSession("c", wanted, self.counters, LIMITS)
 
     def says(self) -> list[dict[str, Any]]:
-        return [json.loads(command) for command in self.session.commands(at_us=0, now_s=self.now_s)]
+        return [json.loads(command) for command in self.session.commands(now_s=self.now_s)]
 
     def hear(self, *frames: bytes) -> list[facts.MarketFact]:
         self.session.receive(frames, at_us=int(self.now_s * 1e6), now_s=self.now_s)

@@ -153,7 +153,7 @@ def book_session() -> BookSession:
 
 def channel_session() -> ChannelSession:
     session = ChannelSession("fuzz", {"fill": None}, FeedCounters())
-    session.commands(at_us=0, now_s=0.0)
+    session.commands(now_s=0.0)
     session.receive([subscribed(1, channel="fill")], at_us=0, now_s=0.0)
     return session
 

@@ -20,7 +20,6 @@ from traderv3.domain.units import Qty
 from traderv3.protocol.rest import (
     ListedMarket,
     error_text,
-    is_code,
     parse_time,
     read_book,
     read_books,
@@ -98,22 +97,6 @@ def test_no_error_body_whatever_raises(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b'{"a":' + b"[" * 100_000, b'{"message":"\xff"}', b"\xff", b'{"message":"\\ud800"}'])
 def test_nesting_and_broken_text_do_not_raise(body: bytes) -> None:
     assert error_text(body)[0] is None
-
-
-@pytest.mark.parametrize(
-    ("code", "known", "expected"),
-    [
-        ("not_found", "not_found", True),
-        ("user_not_found:_0000-11", "user_not_found", True),
-        ("user_not_found: x", "user_not_found", True),
-        ("not_found_anywhere", "not_found", False),
-        ("not_foundling", "not_found", False),
-        ("market_not_found", "not_found", False),
-        (None, "not_found", False),
-    ],
-)
-def test_a_code_may_have_an_id_glued_on(code: str | None, known: str, expected: bool) -> None:
-    assert is_code(code, known) is expected
 
 
 # -- markets -------------------------------------------------------------------------------------------------------

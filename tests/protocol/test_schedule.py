@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from traderv3.domain.errors import RemoteProtocolError
 from traderv3.protocol.rest import parse_time
-from traderv3.protocol.schedule import Schedule, is_maintenance, next_pause, read_schedule
+from traderv3.protocol.schedule import Schedule, next_pause, read_schedule
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -64,8 +64,6 @@ def test_a_maintenance_window_comes_first_if_it_does() -> None:
         parse_time("2026-11-26T08:00:00Z"),
         parse_time("2026-11-26T10:00:00Z"),
     )
-    assert is_maintenance(announced, parse_time("2026-11-24T01:30:00Z"))
-    assert not is_maintenance(announced, parse_time("2026-11-26T09:00:00Z"))  # the weekly pause is none
 
 
 def test_always_open_has_no_pause() -> None:

@@ -18,7 +18,7 @@ from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, VenueRefused
 from traderv3.domain.events import ConnectionLost, ConnectionUp, StreamGap
-from traderv3.domain.feed import Feed, FeedCounters, Line, Link
+from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.market_facts import MarketFact
 from traderv3.protocol.channel_session import ChannelSession
 
@@ -85,10 +85,10 @@ class ChannelConnector:
             async with self._door.connect() as transport:
                 line.link, line.reason, line.connected_us = Link.CONNECTED, "accepted by the venue", self._wall_us()
                 self._bus.publish(ConnectionUp(self.name, line.connected_us))
-                session = ChannelSession(self.name, self._channels, FeedCounters())  # the books have their own
+                session = ChannelSession(self.name, self._channels, self._feed.channel_counters)
                 self._missed()  # whatever was told while we were away
                 while True:
-                    for command in session.commands(at_us=self._wall_us(), now_s=trio.current_time()):
+                    for command in session.commands(now_s=trio.current_time()):
                         await transport.send(command)
                     batch: list[bytes] = []
                     with trio.move_on_after(TICK_S):

@@ -83,6 +83,7 @@ class MarketDiscovery:
                 break
             failures += 1
             await trio.sleep(self._backoff.delay_s(failures, self._rng))
+        self._is_look_due.set()  # one that starts anew knows no closing times, and may have missed what was told
         while True:
             await self._wait_for_look(lifeline)
             try:
@@ -310,6 +311,7 @@ class MarketDiscovery:
             return
         for ticker in list(self._feed.closed)[:-CLOSED_KEPT_MAX]:
             self._feed.forget(ticker)
+            self._close_us.pop(ticker, None)
 
 
 def _activity(market: ListedMarket) -> tuple[int, int]:

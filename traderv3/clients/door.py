@@ -6,6 +6,7 @@ handshakes go out one after the other, `HANDSHAKE_GAP_S` apart.
 Never: a second way to open a connection to a venue.
 """
 
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -32,13 +33,14 @@ class Door:
         signer: Signer,
         *,
         wall_us: Callable[[], int],
+        rng: random.Random,
         limits: TransportLimits | None = None,
     ) -> None:
         assert (api.kind, ws.kind) == ("api", "ws")
         assert api.environment is ws.environment
         self.ws = ws
         self.clock = VenueClock(wall_us)
-        self.rest = RestClient(api, signer, self.clock)
+        self.rest = RestClient(api, signer, self.clock, rng=rng)
         self.proven = trio.Event()
         self._signer = signer
         self._limits = limits or TransportLimits()

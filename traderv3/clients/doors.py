@@ -1,5 +1,6 @@
 """Which door a run gets, and with which key: `paper` has a door of its own, which takes demo endpoints alone."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,17 +15,17 @@ from traderv3.domain.errors import EnvironmentMismatch
 from traderv3.protocol.signing import Signer, load_private_key
 
 
-def open_door(api: Endpoint, ws: Endpoint, signer: Signer, *, wall_us: Callable[[], int]) -> Door:
+def open_door(api: Endpoint, ws: Endpoint, signer: Signer, *, wall_us: Callable[[], int], rng: random.Random) -> Door:
     """The door that the endpoints' environment asks for. Opens no connection yet. Raises `EnvironmentMismatch`."""
     limits = TransportLimits(
         connect_s=LIMITS.connect_s, handshake_s=LIMITS.handshake_s, ping_s=LIMITS.ping_s, silence_s=LIMITS.silence_s
     )
     if isinstance(api, DemoEndpoint) and isinstance(ws, DemoEndpoint):
-        return KalshiDemoClient(api, ws, signer, wall_us=wall_us, limits=limits)
+        return KalshiDemoClient(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits)
     if Environment.PAPER in (api.environment, ws.environment):
         msg = "paper reaches the demo exchange alone"
         raise EnvironmentMismatch(msg)
-    return Door(api, ws, signer, wall_us=wall_us, limits=limits)
+    return Door(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits)
 
 
 def find_signer(settings: Settings) -> Signer:

@@ -10,30 +10,30 @@ from traderv3.domain.feed import GapEntry
 
 
 class GapJournal:
-    """Writes lines into `entries`, which all connections share."""
+    """Writes lines into `entries`, which all connections share; what it holds of them is read back from there."""
 
     def __init__(self, entries: deque[GapEntry], connection: str) -> None:
         self._entries = entries
         self._connection = connection
-        self._open: dict[int, GapEntry] = {}  # by the number that the session gave it
-        self._orphans: list[GapEntry] = []  # of connections that ended before the repair
+        self._orphans = self._open()  # left unrepaired by a connection that ended
+
+    def _open(self) -> list[GapEntry]:
+        return [entry for entry in self._entries if entry.connection == self._connection and entry.how is None]
 
     def take(self, notice: FeedEvent) -> None:
-        """Note a loss, or the repair of some."""
+        """Note a loss, or the repair of all that this connection lost."""
         match notice:
             case GapDetected():
                 what = f"{notice.kind}: expected {notice.expected}, got {notice.got} (sid {notice.sid})"
-                entry = GapEntry(self._connection, notice.at_us, what, notice.missing, notice.books)
-                self._entries.append(entry)
-                self._open[notice.number] = entry
-            case BooksRepaired() if notice.gaps:  # it names the latest of them; none is left open behind it
-                for number in [number for number in self._open if number <= max(notice.gaps)]:
-                    _end(self._open.pop(number), notice.how, notice.at_us)
+                self._entries.append(GapEntry(self._connection, notice.at_us, what, notice.missing, notice.books))
+            case BooksRepaired() if notice.gaps:
+                for entry in self._open():
+                    if all(entry is not orphan for orphan in self._orphans):
+                        _end(entry, notice.how, notice.at_us)
 
     def lost(self) -> None:
         """The connection is gone, and what it left unrepaired is the next one's to mend."""
-        self._orphans += self._open.values()
-        self._open.clear()
+        self._orphans = self._open()
 
     @property
     def waits_for_whole(self) -> bool:
@@ -44,7 +44,7 @@ class GapJournal:
         """Every book of the connection is live."""
         for entry in self._orphans:
             _end(entry, "reconnect", at_us)
-        self._orphans.clear()
+        self._orphans = []
 
 
 def _end(entry: GapEntry, how: str, at_us: int) -> None:

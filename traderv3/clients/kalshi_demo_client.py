@@ -4,6 +4,7 @@ It takes `DemoEndpoint`s, which cannot be made for any other host, and refuses a
 that neither a wrong variable, a look-alike host, a port, user information nor a redirect leads elsewhere.
 """
 
+import random
 from collections.abc import Callable
 
 from traderv3.clients.door import Door
@@ -24,6 +25,7 @@ class KalshiDemoClient(Door):
         signer: Signer,
         *,
         wall_us: Callable[[], int],
+        rng: random.Random,
         limits: TransportLimits | None = None,
     ) -> None:
         given: tuple[object, object] = (api, ws)  # checked below as if the types said nothing
@@ -31,4 +33,4 @@ class KalshiDemoClient(Door):
             if not isinstance(endpoint, DemoEndpoint) or endpoint.host not in Environment.PAPER.policy.hosts:
                 msg = f"{endpoint} is not an endpoint of the demo exchange"
                 raise EnvironmentMismatch(msg)
-        super().__init__(api, ws, signer, wall_us=wall_us, limits=limits)
+        super().__init__(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits)

@@ -17,7 +17,6 @@ import structlog
 import trio
 
 from traderv3.clients.rest_gate import RestGate, RestStats, Throttled
-from traderv3.clients.token_bucket import TokenBucket
 from traderv3.clients.transport import make_tls_context, name_to_connect
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint, check_host
@@ -104,11 +103,11 @@ class RestClient:
     `RemoteProtocolError` (an answer that cannot be read). Filters are the venue's own, by its names.
     """
 
-    def __init__(self, api: Endpoint, signer: Signer, clock: VenueClock, *, rng: random.Random | None = None) -> None:
+    def __init__(self, api: Endpoint, signer: Signer, clock: VenueClock, *, rng: random.Random) -> None:
         self._api = api
         self._signer = signer
         self._clock = clock
-        self._gate = RestGate(wall_us=clock.wall_us, rng=rng or random.Random())
+        self._gate = RestGate(wall_us=clock.wall_us, rng=rng)
         self._http = httpx2.AsyncClient(
             transport=_CheckedTransport(api), trust_env=False, follow_redirects=False, timeout=REQUEST_S
         )
@@ -133,11 +132,6 @@ class RestClient:
     async def measure_clock(self) -> None:
         """Compare clocks by one unsigned request."""
         await self.exchange_status()
-
-    @property
-    def write_bucket(self) -> TokenBucket:
-        """The tokens for requests that change something, for whoever sends them."""
-        return self._gate.write
 
     def stats(self) -> RestStats:
         """How REST stands at this moment."""

@@ -1,5 +1,6 @@
 """Reach the venue once and say what was found: exchange status, next pause, clock, key, limits. For `traderv3 check`."""
 
+import random
 from collections.abc import Callable
 
 from traderv3.clients.doors import find_signer, open_door
@@ -17,7 +18,7 @@ async def check_venue(settings: Settings, say: Callable[[str], None], *, wall_us
         say("venue        the embedded exchange is started with the trader; nothing to reach")
         return EXIT_OK
     try:
-        door = open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us)
+        door = open_door(settings.api, settings.ws, find_signer(settings), wall_us=wall_us, rng=random.Random())
         try:
             status = await door.rest.exchange_status()
             say(f"exchange     {'open' if status.exchange_active else 'PAUSED'}")

@@ -45,9 +45,15 @@ class Metrics(Message, frozen=True, kw_only=True):
     health: HealthLevel
     messages_per_second: float
     gaps_detected: int
+    duplicates: int
+    rollbacks: int  # numbers from the past
+    resets: int  # a stream that began to count anew
+    clock_backwards: int
     resyncs: int
     reconnects: int
     protocol_errors: int
+    unknown_types: int
+    unknown_fields: int
     dropped_events: int
     loop_lag_ms: float
     rss_mb: float
@@ -132,6 +138,7 @@ class RestReport(Message, frozen=True, kw_only=True):
     """
 
     breaker: BreakerName
+    breaker_since_us: int
     next_probe_s: float
     requests: int
     failures: int

@@ -71,7 +71,7 @@ class GapEntry:
     what: str  # what went missing, in a sentence
     missing: int  # sequence numbers; 0 where the trouble was of another kind
     books: int
-    how: str | None = None  # snapshot, resubscribe, reconnect
+    how: str | None = None  # snapshot, resubscribe, reconnect; dropped: what was stale is not ours any more
     stale_ms: int | None = None
 
 
@@ -90,7 +90,8 @@ class Feed:
     closed: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, str] = field(default_factory=dict)
-    counters: FeedCounters = field(default_factory=FeedCounters)
+    counters: FeedCounters = field(default_factory=FeedCounters)  # of the books
+    channel_counters: FeedCounters = field(default_factory=FeedCounters)  # of every other channel
     gaps: deque[GapEntry] = field(default_factory=lambda: deque(maxlen=GAPS_KEPT))
     lines: dict[str, Line] = field(default_factory=dict)  # by the name of the connector
     hours: Hours = field(default_factory=Hours)

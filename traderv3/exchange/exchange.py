@@ -89,6 +89,7 @@ class Exchange:
             None if activity is None else Participants(self.desk, seed=seed, start_us=now_us(), activity=activity)
         )
         self.resumes_us: int | None = None  # when the maintenance ends
+        self._is_pause_ours = False
         self._maintenance_due_us: int | None = None
         self._admitted: set[str] = set()
         self._upgrades_refused = 0
@@ -171,7 +172,8 @@ class Exchange:
             self.begin_maintenance(self.floor.faults.maintenance)
         if self.resumes_us is not None and self.resumes_us <= now_us:
             self.resumes_us = None
-            self.desk.resume_trading()
+            if self._is_pause_ours:
+                self.desk.resume_trading()
         self.floor.step(now_us)
         self.replica.catch_up(now_us)
 
@@ -186,6 +188,9 @@ class Exchange:
 
     def begin_maintenance(self, seconds: float) -> None:
         """Disconnect everybody at once and pause trading so long."""
+        self._is_pause_ours = (
+            self.desk.is_trading_active or self.resumes_us is not None
+        )  # an operator's pause outlasts it
         self.desk.pause_trading()
         self.resumes_us = self.now_us() + int(seconds * _SECOND_US)
         for session in list(self.floor.sessions):

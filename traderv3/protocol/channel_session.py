@@ -74,9 +74,8 @@ class ChannelSession:
 
     # -- out -----------------------------------------------------------------------------------------------------------
 
-    def commands(self, *, at_us: int, now_s: float) -> list[bytes]:
+    def commands(self, *, now_s: float) -> list[bytes]:
         """Commands to send now, at most one a channel. Raises `ConnectivityError` if the venue left one unanswered."""
-        del at_us  # asked for, so that both sessions are driven alike
         out: list[bytes] = []
         for channel in self._channels.values():
             asked = channel.asked
@@ -119,7 +118,7 @@ class ChannelSession:
         if channel.is_past(frame.sid):
             return
         seq = getattr(frame, "seq", None)
-        if seq is not None and not self._is_counted(channel, seq, raw, at_us, now_s):
+        if seq is not None and not self._is_counted(channel, seq, raw, at_us):
             return
         try:
             fact = to_fact(frame, at_us)
@@ -144,7 +143,7 @@ class ChannelSession:
             (channel for channel in named if channel.name in channel_wire.UNNUMBERED and channel.is_wanted), None
         )
 
-    def _is_counted(self, channel: Channel, seq: int, raw: bytes, at_us: int, now_s: float) -> bool:
+    def _is_counted(self, channel: Channel, seq: int, raw: bytes, at_us: int) -> bool:
         """Account for one number. False if its message must not be used."""
         verdict = channel.sequence.take(seq, raw)
         if verdict is NEXT:
@@ -173,7 +172,7 @@ class ChannelSession:
         channel = None if header is None else self._by_sid(header.sid)
         is_known = kind is None or kind in channel_wire.REPLIES or kind in channel_wire.CHANNELS
         if channel is not None and header is not None and header.seq is not None:
-            self._is_counted(channel, header.seq, raw, at_us, now_s)
+            self._is_counted(channel, header.seq, raw, at_us)
         if not is_known:
             self.counters.unknown_types += 1
             self._problem("unknown_type", f"type {str(kind)[:40]!r}", at_us)
@@ -209,7 +208,7 @@ class ChannelSession:
         asked = None if asking is None else asking.take_asked(frame.id)
         channel = self._by_sid(frame.sid)
         if channel is not None and frame.seq is not None:
-            self._is_counted(channel, frame.seq, raw, at_us, now_s)
+            self._is_counted(channel, frame.seq, raw, at_us)
         if isinstance(frame, wire.Unsubscribed):
             if channel is not None:
                 self._on_over(channel, "the venue ended the subscription", at_us, now_s)

@@ -109,14 +109,6 @@ def error_text(body: bytes) -> tuple[str | None, str]:
     return inner.code or None, sentence or parsed.msg or inner.code or "no reason given"
 
 
-def is_code(code: str | None, known: str) -> bool:
-    """Whether the venue's word is `known`, perhaps with an id glued on (`user_not_found:_…`)."""
-    if code is None or not code.startswith(known):
-        return False
-    rest = code[len(known) :]
-    return not rest or not (rest[0].isalnum() or rest[0] == "_")
-
-
 # -- the exchange --------------------------------------------------------------------------------------------------
 
 

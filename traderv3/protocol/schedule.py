@@ -55,11 +55,6 @@ def next_pause(schedule: Schedule, at_us: int) -> Pause | None:
     return Pause(*min(pauses)) if pauses else None
 
 
-def is_maintenance(schedule: Schedule, at_us: int) -> bool:
-    """Whether a maintenance window holds: nobody need be there to answer at all."""
-    return any(start <= at_us < end for start, end in schedule.maintenance_us)
-
-
 def _closed(schedule: Schedule, at_us: int) -> list[Span]:
     """The gaps between sessions around a moment, ascending, as far as a week is in force."""
     zone = ZoneInfo("America/New_York")

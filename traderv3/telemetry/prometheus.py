@@ -40,9 +40,10 @@ def _metrics(
     yield _gauge("traderv3_messages_per_second", "Frames from the venue", numbers.messages_per_second)
     yield _gauge("traderv3_venue_connected", "1 while the venue is connected", float(feed.link is Link.CONNECTED))
     yield CounterMetricFamily("traderv3_dropped_events", "Events that somebody did not get", value=dropped)
-    for field in fields(feed.counters):
-        value = getattr(feed.counters, field.name)
-        yield CounterMetricFamily(f"traderv3_feed_{field.name}", f"Feed counter {field.name}", value=value)
+    for where, counters in (("feed", feed.counters), ("channels", feed.channel_counters)):
+        for field in fields(counters):
+            value = getattr(counters, field.name)
+            yield CounterMetricFamily(f"traderv3_{where}_{field.name}", f"{field.name} of {where}", value=value)
     yield _one_hot("traderv3_state", "The trader's state", "state", State, state)
     yield _one_hot("traderv3_health", "The trader's health", "level", Level, health.level)
     books = GaugeMetricFamily("traderv3_books", "Books by state", labels=["book_state"])

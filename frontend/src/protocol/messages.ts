@@ -102,9 +102,15 @@ export interface Metrics {
   health: "degraded" | "healthy" | "unhealthy";
   messages_per_second: number;
   gaps_detected: number;
+  duplicates: number;
+  rollbacks: number;
+  resets: number;
+  clock_backwards: number;
   resyncs: number;
   reconnects: number;
   protocol_errors: number;
+  unknown_types: number;
+  unknown_fields: number;
   dropped_events: number;
   loop_lag_ms: number;
   rss_mb: number;
@@ -181,6 +187,7 @@ export interface ConnectionReport {
  */
 export interface RestReport {
   breaker: "closed" | "half_open" | "open";
+  breaker_since_us: number;
   next_probe_s: number;
   requests: number;
   failures: number;
