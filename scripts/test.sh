@@ -21,6 +21,19 @@ need_chromium() {
     return 1
 }
 
+need_postgres() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing postgresql for the database tests"
+        apt-get update -qq >&2 && apt-get install -y -qq postgresql-common >/dev/null # first, so that no cluster is started
+        sed -ri 's/#?(create_main_cluster) .*/\1 = false/' /etc/postgresql-common/createcluster.conf
+        apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+    fi
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
+    echo "PostgreSQL is missing, and the database tests need it. On Debian: apt-get install postgresql"
+    return 1
+}
+
 failed=()
 check() { # check NAME COMMAND...
     local name=$1 started=$SECONDS
@@ -43,6 +56,7 @@ fi
 PATH=$root/.venv/bin:$PATH
 
 check chromium need_chromium
+check postgresql need_postgres
 check format ruff format --check .
 check lint ruff check .
 # Not the optional rules: 124 and 9xx want a checkpoint in every async function, also where an interface asks for async.

@@ -1,4 +1,4 @@
-"""The commands: `traderv3 run`, `exchange`, `logs`, `check`.
+"""The commands: `traderv3 run`, `record`, `replay`, `exchange`, `logs`, `check`, `export`.
 
 Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation; 2 configuration, a taken port included;
 3 the venue refused us for good; 130 interrupted twice.
@@ -54,6 +54,17 @@ def _main(arguments: Sequence[str]) -> int:
             from traderv3.telemetry import logs_command
 
             return logs_command.main(args)
+        case "export":
+            from traderv3.storage import export_command
+
+            return export_command.main(args)
+        case "record":
+            return _record(args)
+        case "replay":
+            from traderv3 import replay
+
+            settings = _load(args, {"V3_PORT": args.port})
+            return EXIT_CONFIGURATION if settings is None else replay.main(args, settings)
         case "exchange":
             from traderv3.exchange import command
 
@@ -77,6 +88,26 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     check.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
     check.add_argument("--offline", action="store_true", help="look at the configuration only")
 
+    export = commands.add_parser("export", help="bars, trades, books and transitions out of the database")
+    if chosen == "export":
+        from traderv3.storage import export_command
+
+        export_command.add_arguments(export)
+
+    record = commands.add_parser("record", help="the trader, with every frame into one file")
+    record.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
+    record.add_argument("--markets", metavar="LIST", help="as for run")
+    record.add_argument("--port", metavar="PORT", help="as for run")
+    record.add_argument("--out", metavar="F", required=True, help="a new file: .jsonl.zst")
+    record.add_argument("--for", metavar="SECONDS", type=float, dest="seconds", help="stop after so long")
+
+    replaying = commands.add_parser("replay", help="a recording or a journal, through the live code path")
+    if chosen == "replay":
+        from traderv3 import replay
+
+        replaying.set_defaults(environment="sim")
+        replay.add_arguments(replaying)
+
     exchange = commands.add_parser("exchange", help="the embedded exchange alone, for any Kalshi client")
     if chosen == "exchange":
         from traderv3.exchange import command
@@ -98,6 +129,22 @@ def _run(args: argparse.Namespace) -> int:
     from traderv3.run import run_trader
 
     return run_trader(settings)
+
+
+def _record(args: argparse.Namespace) -> int:
+    settings = _load(args, {"V3_MARKETS": args.markets, "V3_PORT": args.port})
+    if settings is None:
+        return EXIT_CONFIGURATION
+    out = Path(args.out)
+    if out.suffix != ".zst" or out.exists():
+        print(
+            f"traderv3: --out {out}: must end in .zst and not exist yet\ntraderv3: nothing was started.",
+            file=sys.stderr,
+        )
+        return EXIT_CONFIGURATION
+    from traderv3.run import run_trader
+
+    return run_trader(settings, record_to=out, for_s=args.seconds)
 
 
 def _check(args: argparse.Namespace) -> int:

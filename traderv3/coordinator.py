@@ -1,16 +1,18 @@
 """The map of the running system: builds the channels, declares who supervises whom, starts it, stops it.
 
-    root (one_for_one: a broken page never touches the feed)
+    root (one_for_one: a full disk or a broken page never touches the feed)
+    |- storage      journal, write queue, recorder, run record
     |- control      event bus, state machine, loop watchdog
     |- observation  metrics aggregator, broadcaster, web server
     |- exchange     the embedded one as a child process          (`sim` without URLs only)
     `- venue        (rest_for_one: what trades on books goes down with them)
        `- market    discovery, exchange hours, order-book connectors (as many as the selection has shares),
-                    lifecycle connector, cross-check             (one_for_one)
+                    channel connector, cross-check               (one_for_one)
 
 Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
-       lifecycle_connector -> discovery -> Selection -> orderbook_connector
+       channel_connector -> discovery -> Selection -> orderbook_connector
        REST -> discovery, exchange_hours, cross_check -> Feed
+Kept:  connectors, pilot -> journal (byte for byte); bus, feed -> recorder -> write_queue -> database
 Facts: every actor -> event_bus -> fact_log, broadcaster (console)
 State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
 """
@@ -18,7 +20,8 @@ State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for
 import random
 import socket
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +37,7 @@ from traderv3.clients.door import Door
 from traderv3.clients.doors import embedded_signer, open_door
 from traderv3.clients.exchange_hours import ExchangeHours
 from traderv3.clients.orderbook_connector import OrderBookConnector, connector_name
+from traderv3.clients.replay import Replay
 from traderv3.clients.selection import Selection
 from traderv3.config.endpoints import parse_endpoint
 from traderv3.config.environment import Environment
@@ -47,19 +51,23 @@ from traderv3.console.status import Picture, Sources, StateNow
 from traderv3.console.web_server import WebServer
 from traderv3.core.breaker import BreakerState
 from traderv3.core.clock import WallClock
-from traderv3.core.event_bus import BusLimits, EventBus
+from traderv3.core.event_bus import BusLimits, EventBus, handles
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.sockets import cut_connections
-from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Status, Strategy, SupervisorSpec
+from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Restart, Status, Strategy, SupervisorSpec
 from traderv3.core.supervisor import Supervisor, supervise
 from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
-from traderv3.domain.events import StateChanged
+from traderv3.domain.events import ConnectionLost, ConnectionUp, StateChanged
 from traderv3.domain.feed import Feed
 from traderv3.domain.market_facts import MarketFact, MarketLifecycle
+from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
+from traderv3.domain.tape import NO_TAPE
+from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
+from traderv3.storage.archive import Archive
 from traderv3.telemetry import prometheus
 from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
@@ -86,7 +94,9 @@ class Trader:
         tap: LogTap,
         token: str,
         door: Door | None = None,
+        replay: Callable[[Replay], Awaitable[None]] | None = None,
         log_lost: Callable[[], int] = lambda: 0,
+        record_to: Path | None = None,
     ) -> None:
         self.settings = settings
         self.wall_us = wall_us
@@ -101,6 +111,11 @@ class Trader:
             on_grow=self._open_connections,
         )
         self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s))
+        self.connection_events: deque[messages.ConnectionEvent] = deque(maxlen=LIMITS.events_kept)
+        self.bus.subscribe("connection_events", (ConnectionUp, ConnectionLost), handles(self._note_connection))
+        self.state_hash = StateHash(self.feed)
+        self._replay = replay
+        self.archive = None if replay else self._make_archive(record_to)
         self.watchdog = LoopWatchdog(stall_s=LIMITS.stall_s)
         self.pilot = Pilot(
             self.feed,
@@ -108,7 +123,7 @@ class Trader:
             is_served=lambda: self.web_server.is_serving,
             wall_us=wall_us,
             rng=rng,
-            backoff=Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
+            backoff=Backoff(1e-6, 1e-6) if replay else Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
             record=self._record,
         )
         self.fact_log = FactLog(self.bus)
@@ -120,6 +135,7 @@ class Trader:
             tree=lambda: self.node().children,
             log_lost=log_lost,
             rest_trouble=self._rest_trouble,
+            storage_troubles=self.archive.troubles if self.archive else list,
         )
         self.picture = Picture(self._sources(tap))
         self.hub = Hub(self.picture, epoch=uuid.uuid4().hex, version=__version__, wall_us=wall_us)
@@ -132,10 +148,27 @@ class Trader:
         self._cross_check: CrossCheck | None = None
         self._root: Supervisor | None = None
 
+    def _make_archive(self, record_to: Path | None) -> Archive:
+        settings = self.settings
+        return Archive(
+            self.feed,
+            self.bus,
+            data_dir=settings.data_dir,
+            record_to=record_to,
+            environment=settings.environment.value,
+            database_url=settings.database_url.reveal(),
+            run_id=uuid.uuid4().hex,
+            trader=f"{socket.gethostname()}:{settings.data_dir.resolve()}",
+            version=__version__,
+            state_hash=self.state_hash.value,
+            wall_us=self.wall_us,
+            rng=self.rng,
+        )
+
     # -- the tree ------------------------------------------------------------------------------------------------------
 
     def tree(self) -> SupervisorSpec:
-        """Who supervises whom, in start order."""
+        """Who supervises whom, in start order. A replay has neither venue nor storage, and asks the machine itself."""
         beat_s = LIMITS.heartbeat_s
         control = SupervisorSpec(
             name="control",
@@ -172,16 +205,21 @@ class Trader:
                 ChildSpec(name="discovery", run=self._discover, heartbeat_s=2 * beat_s),
                 ChildSpec(name="exchange_hours", run=self._watch_hours, heartbeat_s=4 * beat_s),
                 self._connector_spec(0),
-                ChildSpec(name="lifecycle_connector", run=self._hear_lifecycle, heartbeat_s=2 * beat_s),
+                ChildSpec(name="channel_connector", run=self._hear_channels, heartbeat_s=2 * beat_s),
                 ChildSpec(name="cross_check", run=self._check_books, heartbeat_s=8 * beat_s),
             ),
         )
+        if self._replay is not None:
+            bus = ChildSpec(name="event_bus", run=self.bus.run)
+            player = ChildSpec(name="replay", run=self._play, restart=Restart.TEMPORARY)
+            return SupervisorSpec(name="root", strategy=Strategy.ONE_FOR_ONE, children=(bus, observation, player))
         venue = SupervisorSpec(name="venue", strategy=Strategy.REST_FOR_ONE, children=(market,))
+        storage = (self.archive.room(heartbeat_s=beat_s),) if self.archive else ()
         own_exchange = (self._exchange_spec(),) if self.settings.is_own_exchange else ()
         return SupervisorSpec(
             name="root",
             strategy=Strategy.ONE_FOR_ONE,
-            children=(control, observation, *own_exchange, venue),
+            children=(*storage, control, observation, *own_exchange, venue),
             restarts_max=LIMITS.room_restarts_max,
             backoff=Backoff(LIMITS.room_first_s, LIMITS.room_most_s, jitter=0.25),
         )
@@ -204,6 +242,7 @@ class Trader:
                 give_up=self._give_up,
                 backoff=self._reconnect_backoff,
                 limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
+                tape=self.archive.journal if self.archive else NO_TAPE,
             )
             await connector.run(lifeline)
 
@@ -231,10 +270,11 @@ class Trader:
     async def _watch_hours(self, lifeline: Lifeline) -> None:
         await ExchangeHours(self.door.rest, self.feed, wall_us=self.wall_us).run(lifeline)
 
-    async def _hear_lifecycle(self, lifeline: Lifeline) -> None:
+    async def _hear_channels(self, lifeline: Lifeline) -> None:
         connector = ChannelConnector(
-            "lifecycle_connector",
-            {"market_lifecycle_v2": None},
+            "channel_connector",
+            lambda: {"market_lifecycle_v2": None, "trade": self.selection.tickers},
+            lambda: self.selection.version,
             self.door,
             self.feed,
             self.bus,
@@ -243,10 +283,13 @@ class Trader:
             wall_us=self.wall_us,
             rng=self.rng,
             backoff=self._reconnect_backoff,
+            tape=self.archive.journal if self.archive else NO_TAPE,
         )
         await connector.run(lifeline)
 
     def _on_channel_fact(self, fact: MarketFact) -> None:
+        if self.archive:
+            self.archive.recorder.record_fact(fact)
         if isinstance(fact, MarketLifecycle) and self._discovery is not None:
             self._discovery.heed(fact)
 
@@ -267,6 +310,26 @@ class Trader:
             rng=self.rng,
         )
         await self._cross_check.run(lifeline)
+
+    async def _play(self, lifeline: Lifeline) -> None:
+        assert self._replay is not None
+        lifeline.started()
+        machine = self.pilot.machine
+
+        async def follow(target: State, context: str) -> None:
+            if machine.may(target):
+                await machine.to(target, context)
+
+        replay = Replay(
+            self.feed,
+            self.bus,
+            limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
+            look=self.pilot.look,
+            follow=follow,
+            state=lambda: machine.state,
+        )
+        await self._replay(replay)
+        await lifeline.stopping.wait()
 
     # -- the venue's door ----------------------------------------------------------------------------------------------
 
@@ -304,6 +367,7 @@ class Trader:
             tree=self.node,
             subscribers=self.bus.stats,
             dropped=lambda: self.bus.dropped + self.hub.dropped + tap.dropped,
+            connection_events=self.connection_events,
             rest=self._rest_report,
             cross_check=self._cross_check_report,
             warnings=self._warnings,
@@ -351,8 +415,40 @@ class Trader:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
+    def _note_connection(self, event: ConnectionUp | ConnectionLost) -> None:
+        reason = event.reason if isinstance(event, ConnectionLost) else None
+        self._keep_connection(event.connection, event.at_us, reason)
+
+    def _keep_connection(self, connection: str, at_us: int, reason: str | None) -> None:
+        self.connection_events.append(
+            messages.ConnectionEvent(
+                connection=connection, is_up=reason is None, reason=reason, timestamp=rfc3339(at_us)
+            )
+        )
+
+    async def _read_history(self, archive: Archive) -> None:
+        """Show what an earlier run of this trader did, as far as the database tells."""
+        history = await archive.history()
+        if history.trouble is not None:
+            log.warning("history not read", why=history.trouble)
+        self.feed.gaps.extend(history.gaps)
+        for row in history.connections:
+            self._keep_connection(row.connection, row.at_us, None if row.kind == "up" else row.reason or "lost")
+        for transition in history.transitions:
+            self.hub.transitions.append(
+                messages.StateTransition(
+                    from_state=transition.source,
+                    to_state=transition.target,
+                    context=transition.context,
+                    timestamp=rfc3339(transition.at_us),
+                    metrics=None,
+                )
+            )
+
     async def run(self) -> None:
         """Live until `stop` or escalation. Raises what the root supervisor escalates with."""
+        if self.archive is not None:
+            await self._read_history(self.archive)
         try:
             await supervise(
                 self.tree(),
@@ -382,6 +478,9 @@ class Trader:
         await self.stop(f"the venue refuses our key: {refusal}")
 
     def _record(self, event: StateChanged) -> None:
+        self.state_hash.take(event)
+        if self.archive:
+            self.archive.record_transition(event, self.feed.problem)
         self.broadcaster.record(event)
 
     def _restart_actor(self, args: Any) -> str:

@@ -28,6 +28,7 @@ from traderv3.core.sockets import listen
 from traderv3.core.supervisor import describe
 from traderv3.core.watchdog import end_process
 from traderv3.domain.errors import EnvironmentMismatch, TraderError
+from traderv3.storage.archive import finish_recording
 from traderv3.telemetry.log import Log, open_log
 
 EXIT_OK: Final = 0
@@ -39,8 +40,8 @@ EXIT_INTERRUPTED: Final = 130
 log = structlog.get_logger(component="run")
 
 
-def run_trader(settings: Settings) -> int:
-    """Run until stopped; the process's exit code."""
+def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: float | None = None) -> int:
+    """Run until stopped, or for so long; the process's exit code. `record_to`: one file instead of journal segments."""
     try:
         listener = listen(settings.host, settings.port)
     except OSError as exc:
@@ -62,7 +63,10 @@ def run_trader(settings: Settings) -> int:
     ):
         book.hide(token)
         book.tap = tap.take_line
-        return trio.run(_main, settings, door, listener, tap, token, book, rng)
+        code = trio.run(_main, settings, door, listener, tap, token, book, rng, record_to, for_s)
+    if record_to is not None:
+        print(f"traderv3: {finish_recording(record_to)}", file=sys.stderr)
+    return code
 
 
 def _refuse(why: str) -> int:
@@ -94,6 +98,8 @@ async def _main(
     token: str,
     book: Log,
     rng: random.Random,
+    record_to: Path | None,
+    for_s: float | None,
 ) -> int:
     def log_lost() -> int:
         lines = book.statistics()
@@ -109,6 +115,7 @@ async def _main(
         tap=tap,
         token=token,
         log_lost=log_lost,
+        record_to=record_to,
     )
     url = settings.console_url(trader.web_server.port)
     log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
@@ -119,6 +126,8 @@ async def _main(
     escalation: TraderError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signals, trader, book)
+        if for_s is not None:
+            nursery.start_soon(_stop_after, trader, for_s)
         try:
             await trader.run()
         except TraderError as exc:
@@ -131,6 +140,11 @@ async def _main(
     code = EXIT_OK if trader.refusal is None else EXIT_REFUSED
     log.info("traderv3 stopped", exit_code=code)
     return code
+
+
+async def _stop_after(trader: Trader, for_s: float) -> None:
+    await trio.sleep(for_s)
+    await trader.stop(f"{for_s:g} s are over")
 
 
 async def _stop_on_signals(trader: Trader, book: Log) -> None:

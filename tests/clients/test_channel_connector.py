@@ -80,7 +80,8 @@ class Rig:
         self.lifeline = Lifeline()
         self.connector = ChannelConnector(
             "lifecycle_connector",
-            {"market_lifecycle_v2": None},
+            lambda: {"market_lifecycle_v2": None},
+            lambda: 0,
             cast("Door", self.door),
             self.feed,
             self.bus,

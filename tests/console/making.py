@@ -34,6 +34,7 @@ class Made:
             numbers=lambda: self.numbers,
             tree=lambda: NodeReport("root", Strategy.ONE_FOR_ONE, Status.RUNNING, NOW_US, 0, None, None, ()),
             subscribers=dict,
+            connection_events=[],
             rest=lambda: None,
             cross_check=lambda: None,
             dropped=lambda: 0,

@@ -6,8 +6,17 @@ import pytest
 
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
-from traderv3.domain.state_hash import state_hash
+from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
+
+
+def state_hash(feed: Feed, path: list[StateChanged]) -> str:
+    made = StateHash(feed)
+    for change in path:
+        made.take(change)
+    assert made.value() == made.value()
+    return made.value()
+
 
 PATH = [StateChanged(State.STARTUP, State.INITIALIZING, "because", 1)]
 

@@ -2,15 +2,26 @@
 
 import gzip
 import io
+import json
 import random
 
 import msgspec
 import pytest
 import zstandard
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from traderv3.protocol.recording import RecordingProblem, RecordingReader, event_line, frame_line, header_line
+from traderv3.protocol.recording import (
+    RecordingProblem,
+    RecordingReader,
+    event_line,
+    frame_line,
+    frame_lines,
+    header_line,
+)
 
 HEADER = header_line(environment="demo", markets=["A", "B"], started_us=5)
+EXACT_HEADER = header_line(environment="demo", markets=["A"], started_us=5, run="r", is_exact=True)
 FRAME = b'{"type":"ok","id":2,  "sid":1,"seq":7}'
 FILE = HEADER + event_line("open", at_us=6, conn=1) + frame_line(FRAME + b"\n", at_us=7, conn=1, is_inbound=True)
 
@@ -84,3 +95,85 @@ def test_a_torn_compressed_file_is_told(ending: str) -> None:
 
     assert 100 < sum(1 for _ in reader) < 2_000
     assert reader.torn is not None
+
+
+JSON_VALUES = st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)).map(
+    lambda value: json.dumps(value, ensure_ascii=False).encode()
+)  # fmt: skip
+SPACED = st.tuples(
+    st.sampled_from([b"", b" ", b"\n"]), JSON_VALUES, st.sampled_from([b"\n", b"", b" \n", b"\r\n"])
+).map(b"".join)
+NEARLY_JSON = st.sampled_from(
+    [b"", b"\n", b"1 2", b'1,"tail":"\\n"', b'1}\n{"at_us":1', b'"\xff"', b"\xef\xbb\xbf1", b"[1,\n2]\n", b"NaN", b"null"]
+)  # fmt: skip
+
+
+@given(
+    frames=st.lists(st.binary(max_size=20) | JSON_VALUES | SPACED | NEARLY_JSON, max_size=5), is_inbound=st.booleans()
+)
+@example(frames=[b"1", b"\n2\n"], is_inbound=True)
+@example(frames=[b"\n1", b"2\n"], is_inbound=True)
+@example(frames=[b"[1,\n2]", b"3\n"], is_inbound=True)
+def test_any_batch_of_frames_is_a_line_of_json_each_and_comes_back_to_the_last_byte(
+    frames: list[bytes], is_inbound: bool
+) -> None:
+    lines = frame_lines(frames, at_us=7, conn=3, is_inbound=is_inbound)
+    entries = list(RecordingReader(io.BytesIO(EXACT_HEADER + lines), "x.jsonl"))
+
+    assert [entry.exact for entry in entries] == frames
+    assert all((entry.at_us, entry.conn, entry.is_inbound) == (7, 3, is_inbound) for entry in entries)
+    for line in lines.splitlines():
+        assert {"at_us", "conn", "dir", "frame"} <= set(json.loads(line))
+
+
+@given(values=st.lists(JSON_VALUES, min_size=1, max_size=5), tail=st.sampled_from([b"", b"\n"]))
+def test_a_batch_that_was_read_before_gives_the_same_lines(values: list[bytes], tail: bytes) -> None:
+    frames = [value + tail for value in values]
+
+    assert frame_lines(frames, at_us=7, conn=3, is_inbound=True, is_json=True) == frame_lines(
+        frames, at_us=7, conn=3, is_inbound=True
+    )
+
+
+def test_the_venues_frame_stands_in_its_line_untouched() -> None:
+    assert frame_lines([FRAME, FRAME], at_us=7, conn=1, is_inbound=True) == (
+        b'{"at_us":7,"conn":1,"dir":"in","frame":' + FRAME + b"}\n"
+    ) * 2  # fmt: skip
+    assert frame_line(FRAME + b"\n", at_us=7, conn=1, is_inbound=False) == (
+        b'{"at_us":7,"conn":1,"dir":"out","frame":' + FRAME + b',"tail":"\\n"}\n'
+    )
+    assert frame_line(b"hello", at_us=7, conn=1, is_inbound=True) == (
+        b'{"at_us":7,"conn":1,"dir":"in","frame":null,"raw":"aGVsbG8="}\n'
+    )
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_a_frame_nested_however_deep_comes_back(depth: int) -> None:
+    frame = b"[" * depth + b"]" * depth + b"\n"
+    line = frame_lines([frame], at_us=7, conn=1, is_inbound=True)
+
+    assert next(RecordingReader(io.BytesIO(EXACT_HEADER + line), "x.jsonl")).exact == frame
+
+
+@given(cut=st.integers(1, 200))
+def test_a_torn_line_of_an_exact_recording_is_told_and_never_half_a_frame(cut: int) -> None:
+    whole = EXACT_HEADER + frame_lines([FRAME + b"\n", FRAME], at_us=7, conn=1, is_inbound=True)
+    data = whole[: max(len(whole) - cut, len(EXACT_HEADER))]
+    reader = RecordingReader(io.BytesIO(data), "x.jsonl")
+
+    assert all(entry.exact in (FRAME, FRAME + b"\n") for entry in reader)
+    assert (reader.torn is None) == data.endswith(b"\n")
+
+
+def test_a_raw_that_is_no_base64_is_a_problem() -> None:
+    line = b'{"at_us":7,"conn":1,"dir":"in","frame":null,"raw":"!"}\n'
+
+    with pytest.raises(RecordingProblem, match="line 2"):
+        next(RecordingReader(io.BytesIO(EXACT_HEADER + line), "x.jsonl"))
+
+
+def test_an_event_keeps_what_is_said_of_it() -> None:
+    line = event_line("lost", at_us=7, conn=1, details={"frames": 3, "bytes": 9, "since_us": 5, "note": "\ud800"})
+    entry = next(RecordingReader(io.BytesIO(HEADER + line), "x.jsonl"))
+
+    assert (entry.event, entry.lost_frames, entry.lost_bytes, entry.since_us) == ("lost", 3, 9, 5)

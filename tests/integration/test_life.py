@@ -75,6 +75,10 @@ async def test_a_killed_exchange_makes_books_stale_at_once_and_comes_back_withou
 
 
 ACTORS = [
+    "journal",
+    "write_queue",
+    "recorder",
+    "run_record",
     "event_bus",
     "state_machine",
     "loop_watchdog",
@@ -85,7 +89,7 @@ ACTORS = [
     "discovery",
     "exchange_hours",
     "orderbook_connector",
-    "lifecycle_connector",
+    "channel_connector",
     "cross_check",
 ]
 

@@ -20,6 +20,7 @@ from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, Venue
 from traderv3.domain.events import ConnectionLost, ConnectionUp, StreamGap
 from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.market_facts import MarketFact
+from traderv3.domain.tape import NO_TAPE, Tape
 from traderv3.protocol.channel_session import ChannelSession
 
 TICK_S: Final = 1.0
@@ -28,12 +29,16 @@ WAIT_BEAT_S: Final = 10.0
 
 
 class ChannelConnector:
-    """One connection. `channels` maps a channel to its markets, None for all; `deliver` must not wait or raise."""
+    """One connection. `wanted` maps a channel to its markets, None for all; it is asked again as soon as `version` moves.
+
+    `deliver` and `missed` must not wait or raise.
+    """
 
     def __init__(
         self,
         name: str,
-        channels: Mapping[str, Sequence[str] | None],
+        wanted: Callable[[], Mapping[str, Sequence[str] | None]],
+        version: Callable[[], int],
         door: Door,
         feed: Feed,
         bus: EventBus,
@@ -43,9 +48,11 @@ class ChannelConnector:
         wall_us: Callable[[], int],
         rng: random.Random,
         backoff: Backoff,
+        tape: Tape = NO_TAPE,
     ) -> None:
         self.name = name
-        self._channels = dict(channels)
+        self._wanted = wanted
+        self._version = version
         self._door = door
         self._feed = feed
         self._bus = bus
@@ -54,6 +61,8 @@ class ChannelConnector:
         self._wall_us = wall_us
         self._rng = rng
         self._backoff = backoff
+        self._tape = tape
+        self._conn = 0
 
     async def run(self, lifeline: Lifeline) -> None:
         """Keep a connection for ever."""
@@ -71,11 +80,11 @@ class ChannelConnector:
             try:
                 await self._stay_connected(line, lifeline)
             except (ConnectivityError, RemoteProtocolError, VenueRefused) as exc:
-                cause = str(exc)
+                cause = exc
             failures = 1 if trio.current_time() - began >= STEADY_S else failures + 1
             delay_s = self._backoff.delay_s(failures, self._rng)
-            line.reason = cause
-            self._bus.publish(ConnectionLost(self.name, cause, round(delay_s, 2), self._wall_us()))
+            line.reason = str(cause)
+            self._bus.publish(ConnectionLost(self.name, line.reason, round(delay_s, 2), self._wall_us()))
             await trio.sleep(delay_s)
 
     async def _stay_connected(self, line: Line, lifeline: Lifeline) -> NoReturn:
@@ -83,12 +92,19 @@ class ChannelConnector:
         line.link, line.reason = Link.CONNECTING, "handshake"
         try:
             async with self._door.connect() as transport:
-                line.link, line.reason, line.connected_us = Link.CONNECTED, "accepted by the venue", self._wall_us()
-                self._bus.publish(ConnectionUp(self.name, line.connected_us))
-                session = ChannelSession(self.name, self._channels, self._feed.channel_counters)
+                self._on_up(line)
+                version = self._version()
+                session = ChannelSession(self.name, self._wanted(), self._feed.channel_counters)
                 self._missed()  # whatever was told while we were away
                 while True:
-                    for command in session.commands(now_s=trio.current_time()):
+                    if self._version() != version:
+                        version = self._version()
+                        for channel, tickers in self._wanted().items():
+                            session.set_markets(channel, tickers)
+                    commands = session.commands(now_s=trio.current_time())
+                    if commands:
+                        self._tape.frames(self._conn, self._wall_us(), commands, is_inbound=False, is_json=True)
+                    for command in commands:
                         await transport.send(command)
                     batch: list[bytes] = []
                     with trio.move_on_after(TICK_S):
@@ -96,14 +112,26 @@ class ChannelConnector:
                     lifeline.beat()
                     self._take(session, line, batch)
         finally:
+            if line.link is Link.CONNECTED:
+                self._tape.event(self._conn, self._wall_us(), "close")
             line.link, line.connected_us = Link.DISCONNECTED, None
 
-    def _take(self, session: ChannelSession, line: Line, batch: list[bytes]) -> None:
+    def _on_up(self, line: Line) -> None:
         at_us = self._wall_us()
+        line.link, line.reason, line.connected_us = Link.CONNECTED, "accepted by the venue", at_us
+        self._feed.connections_made += 1
+        self._conn = self._feed.connections_made
+        self._tape.event(self._conn, at_us, "open", name=self.name, carries="channels")
+        self._bus.publish(ConnectionUp(self.name, at_us))
+
+    def _take(self, session: ChannelSession, line: Line, batch: list[bytes]) -> None:
+        if not batch:
+            return
+        at_us = self._wall_us()
+        line.last_message_us = at_us
+        self._tape.frames(self._conn, at_us, batch, is_inbound=True)
         try:
-            if batch:
-                line.last_message_us = at_us
-                session.receive(batch, at_us=at_us, now_s=trio.current_time())
+            session.receive(batch, at_us=at_us, now_s=trio.current_time())
         finally:
             for fact in session.take_facts():
                 self._deliver(fact)

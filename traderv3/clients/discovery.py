@@ -162,7 +162,7 @@ class MarketDiscovery:
         self._feed.problem = None
         for ticker in tickers:
             self._feed.absent.pop(ticker, None)  # an earlier look may not have found it, or found it closed
-            self._feed.closed.pop(ticker, None)
+            self._feed.reopen(ticker)
         self._selection.make(tickers)
         log.info("markets chosen", count=len(tickers), tickers=",".join(tickers[:20]))
         return True
@@ -287,7 +287,7 @@ class MarketDiscovery:
 
     def _admit(self, ticker: str) -> None:
         feed = self._feed
-        was_closed = feed.closed.pop(ticker, None) is not None
+        was_closed = feed.reopen(ticker)
         was_absent = feed.absent.pop(ticker, None) is not None
         if ticker in self._selection.tickers or len(self._selection.tickers) >= MARKETS_MAX:
             return

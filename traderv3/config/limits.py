@@ -38,6 +38,8 @@ class Limits:
     # One subscriber's mailbox on the event bus, and how long its handler may take (design, section 5).
     bus_capacity: int = 1000
     handler_s: float = 5.0
+    # Connections made and lost, as the console shows them.
+    events_kept: int = 200
     # A heartbeat older than this is a failure of the actor.
     heartbeat_s: float = 30.0
     # The loop itself standing still for so long ends the process.

@@ -110,13 +110,16 @@ class SubscriberReport(Message, frozen=True, kw_only=True):
 
 
 class StateTransition(Message, frozen=True, kw_only=True):
-    """One change of state, after it happened; `context` is a sentence a person understands."""
+    """One change of state, after it happened; `context` is a sentence a person understands.
+
+    `metrics` is null for what an earlier run of this trader did: it was read back from the database, which has no metrics.
+    """
 
     from_state: str
     to_state: str
     context: str
     timestamp: Timestamp
-    metrics: Metrics
+    metrics: Metrics | None
 
 
 class ConnectionReport(Message, frozen=True, kw_only=True):
@@ -129,6 +132,15 @@ class ConnectionReport(Message, frozen=True, kw_only=True):
     last_message_age_ms: int | None
     markets: int
     live: int
+
+
+class ConnectionEvent(Message, frozen=True, kw_only=True):
+    """A connection was made or lost, in this run or an earlier one; `reason` is null where it was made."""
+
+    connection: str
+    is_up: bool
+    reason: str | None
+    timestamp: Timestamp
 
 
 class RestReport(Message, frozen=True, kw_only=True):
@@ -257,6 +269,7 @@ class Status(Message, frozen=True, kw_only=True):
     supervision: SupervisionNode
     subscribers: dict[str, SubscriberReport]
     connections: list[ConnectionReport]
+    connection_events: list[ConnectionEvent]
     rest: RestReport | None
     cross_check: CrossCheckReport | None
     gaps: list[GapReport]

@@ -41,6 +41,7 @@ class Sources:
     numbers: Callable[[], Numbers]
     tree: Callable[[], NodeReport]
     subscribers: Callable[[], Mapping[str, SubscriberStats]]
+    connection_events: Sequence[messages.ConnectionEvent]
     rest: Callable[[], messages.RestReport | None]
     cross_check: Callable[[], messages.CrossCheckReport | None]
     dropped: Callable[[], int]
@@ -259,6 +260,7 @@ class Picture:
             supervision=tree,
             subscribers={name: _subscriber(stats) for name, stats in s.subscribers().items()},
             connections=self.connections(),
+            connection_events=list(s.connection_events),
             rest=s.rest(),
             cross_check=s.cross_check(),
             gaps=[_gap(entry) for entry in s.feed.gaps],

@@ -7,7 +7,7 @@ Units: times in microseconds since the epoch.
 
 import enum
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -96,9 +96,13 @@ class Feed:
     lines: dict[str, Line] = field(default_factory=dict)  # by the name of the connector
     hours: Hours = field(default_factory=Hours)
     search_reason: str = "not tried yet"  # why the markets are not known yet
+    connections_made: int = 0  # to the stream, by whichever connector; each has its number
     first_snapshot_us: int | None = None
     was_accepted: bool = False  # the venue took our key at least once in this process
     problem: str | None = None
+    mark: Callable[[str, str, str], None] = lambda event, ticker, reason: (
+        None
+    )  # what others did to a book, for the tape
 
     def watch(self, tickers: Iterable[str]) -> None:
         """Hold a book for each ticker from now on; those held already stay as they are."""
@@ -113,11 +117,20 @@ class Feed:
         """A book was found wrong from outside: stale from now on, and its connector asks for it again."""
         if self.books[ticker].mark_stale(reason):
             self.suspects[ticker] = reason
+            self.mark("suspect", ticker, reason)
 
     def close(self, ticker: str, reason: str) -> None:
         """A market is over: what is held of its book is its last word."""
         self.closed[ticker] = reason
         self.books[ticker].mark_stale(reason)
+        self.mark("closed", ticker, reason)
+
+    def reopen(self, ticker: str) -> bool:
+        """A market is not over after all; False if it was not held for that."""
+        if self.closed.pop(ticker, None) is None:
+            return False
+        self.mark("reopened", ticker, "")
+        return True
 
     def forget(self, ticker: str) -> None:
         """Hold nothing of a market any more."""

@@ -75,6 +75,16 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     lost_frames: int = msgspec.field(default=0, name="frames")
     lost_bytes: int = msgspec.field(default=0, name="bytes")
     since_us: int | None = None
+    # Of our own events (`clients.book_line`, `storage.archive`); `markets` has commas between the tickers.
+    name: str | None = None
+    carries: str | None = None
+    markets: str | None = None
+    reason: str | None = None
+    ticker: str | None = None
+    target: str | None = None
+    context: str | None = None
+    problem: str | None = None
+    state_hash: str | None = None
 
     @property
     def is_inbound(self) -> bool:
@@ -115,18 +125,23 @@ class RecordingReader:
         data = self._next_line()
         if not data:
             raise StopIteration
+        if self.header.exact and not data.endswith(b"\n"):
+            raise self._cut_off(data)
         try:
             entry = _exact_entry(data) if self.header.exact else _ENTRY.decode(data)
             if entry.raw is not None:
                 entry.frame = msgspec.Raw(base64.b64decode(entry.raw, validate=True))
         except (*UNDECODABLE, binascii.Error) as cause:
             if not data.endswith(b"\n"):
-                self.torn = f"line {self.line} was cut off after {len(data)} bytes"
-                raise StopIteration from None
+                raise self._cut_off(data) from None
             raise RecordingProblem(self.line, f"not a frame or an event: {cause}") from None
         if (entry.dir in ("in", "out")) != (entry.frame is not msgspec.UNSET) or not (entry.dir or entry.event):
             raise RecordingProblem(self.line, "neither a frame with its direction nor an event")
         return entry
+
+    def _cut_off(self, data: bytes) -> StopIteration:
+        self.torn = f"line {self.line} was cut off after {len(data)} bytes"
+        return StopIteration()
 
     def _next_line(self) -> bytes:
         try:

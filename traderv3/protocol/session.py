@@ -107,6 +107,12 @@ class BookSession:
         if ticker in self.books and ticker in self._subscription.members and ticker not in self._repairs:
             self._keeper.distrust(self.books[ticker], "distrusted", f"{ticker}: {reason}", at_us, now_s)
 
+    def assume(self, body: wire.SnapshotBody, *, at_us: int, now_s: float) -> None:
+        """Take a book that the venue never sent: for the replay of a recording whose repairs were not recorded."""
+        if body.market_ticker in self.books:
+            self._keeper.on_snapshot(body, self.last_seq, at_us, now_s, is_asked=True)
+            self._check_repaired(at_us)
+
     # -- out -----------------------------------------------------------------------------------------------------------
 
     def commands(self, *, at_us: int, now_s: float) -> list[bytes]:

@@ -41,6 +41,7 @@ def find_causes(
     lag_ms: float,
     log_lost: int,
     rest_trouble: str | None,
+    storage_troubles: Iterable[str] = (),
     now_us: int,
 ) -> list[Cause]:
     """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted.
@@ -67,6 +68,7 @@ def find_causes(
     if rest_trouble is not None:
         message = f"REST is away ({rest_trouble}); the stream goes on, books are not cross-checked"
         causes.append(Cause("rest", message, Level.DEGRADED))
+    causes += [Cause("storage", trouble, Level.DEGRADED, kind=trouble[:12]) for trouble in storage_troubles]
     causes += _actors_down(tree)
     if lag_ms > LAG_MS_MAX:
         causes.append(Cause("loop_watchdog", "the event loop runs late; decisions are delayed", Level.DEGRADED))

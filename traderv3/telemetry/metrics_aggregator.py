@@ -48,6 +48,7 @@ class MetricsAggregator:
         tree: Callable[[], Sequence[NodeReport]],
         log_lost: Callable[[], int],
         rest_trouble: Callable[[], str | None] = lambda: None,
+        storage_troubles: Callable[[], Sequence[str]] = list,
     ) -> None:
         self._feed = feed
         self._wall_us = wall_us
@@ -56,6 +57,7 @@ class MetricsAggregator:
         self._tree = tree
         self._log_lost = log_lost
         self._rest_trouble = rest_trouble
+        self._storage_troubles = storage_troubles
         self._log_lost_before = 0
         self._log_lost_lately = 0
         self._judge = HealthJudge()
@@ -91,6 +93,7 @@ class MetricsAggregator:
             lag_ms=self.numbers.loop_lag_ms,
             log_lost=self._log_lost_lately,
             rest_trouble=self._rest_trouble(),
+            storage_troubles=self._storage_troubles(),
             now_us=now_us,
         )
         return self._judge.judge(causes, now_us=now_us)

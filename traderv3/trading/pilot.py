@@ -134,14 +134,18 @@ class Pilot:
         lifeline.started()
         while True:
             lifeline.beat()
-            if self._feed.hours.is_closed(self._wall_us()):
-                self.machine.excuse()
-            if not await self.machine.enforce_limit(self._feed.link_reason):
-                state = self.machine.state
-                move = next_move(state, self.facts())
-                if move is not None:
-                    await self.machine.to(move.target, move.context, only_from=state)
+            await self.look()
             await trio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Move once, if the facts ask for it."""
+        if self._feed.hours.is_closed(self._wall_us()):
+            self.machine.excuse()
+        if not await self.machine.enforce_limit(self._feed.link_reason):
+            state = self.machine.state
+            move = next_move(state, self.facts())
+            if move is not None:
+                await self.machine.to(move.target, move.context, only_from=state)
 
     def facts(self) -> Facts:
         """What is known now."""

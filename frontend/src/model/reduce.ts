@@ -85,8 +85,8 @@ function fromSnapshot(model: Model, data: Snapshot, seq: number, atMs: number): 
 function afterTransition(model: Model, transition: StateTransition): Model {
   const { to_state: state, timestamp: since, context, metrics } = transition;
   const { trader } = model;
-  // After a resume the status may arrive ahead of the transitions that led to it.
-  const isNewest = trader === null || since >= trader.since;
+  // After a resume the status may arrive ahead of the transitions that led to it. One of an earlier run has no metrics.
+  const isNewest = metrics !== null && (trader === null || since >= trader.since);
   return {
     ...model,
     trader: isNewest

@@ -67,6 +67,7 @@ export interface Snapshot {
     [k: string]: SubscriberReport;
   };
   connections: ConnectionReport[];
+  connection_events: ConnectionEvent[];
   rest: RestReport | null;
   cross_check: CrossCheckReport | null;
   gaps: GapReport[];
@@ -181,6 +182,15 @@ export interface ConnectionReport {
   live: number;
 }
 /**
+ * A connection was made or lost, in this run or an earlier one; `reason` is null where it was made.
+ */
+export interface ConnectionEvent {
+  connection: string;
+  is_up: boolean;
+  reason: string | null;
+  timestamp: string;
+}
+/**
  * The way to the venue's REST: its circuit breaker, what went wrong, what the token buckets hold, the clocks.
  *
  *     `requests` counts every try; `failures` are silence, 5xx and unreadable answers, `refused` other 4xx, `throttled` 429s.
@@ -246,13 +256,15 @@ export interface ExchangeReport {
 }
 /**
  * One change of state, after it happened; `context` is a sentence a person understands.
+ *
+ *     `metrics` is null for what an earlier run of this trader did: it was read back from the database, which has no metrics.
  */
 export interface StateTransition {
   from_state: string;
   to_state: string;
   context: string;
   timestamp: string;
-  metrics: Metrics;
+  metrics: Metrics | null;
 }
 /**
  * The best of one market's book, each side at its own prices: an ask is a dollar less the other side's best bid.
@@ -431,7 +443,7 @@ export interface BatchMessage {
 /** Fields that `data` must have, by kind: what the decoder checks at the socket. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
-  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "rest", "cross_check", "gaps", "exchange", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
+  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
   history_replay: ["transitions", "count"],
   trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
   state_transition: ["from_state", "to_state", "context", "timestamp", "metrics"],

@@ -140,6 +140,7 @@ export function snapshot(change: Partial<Snapshot> = {}, seq = 10): Message {
     supervision: TREE,
     subscribers: {},
     connections: [],
+    connection_events: [],
     rest: null,
     cross_check: null,
     gaps: [],
