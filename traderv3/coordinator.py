@@ -68,6 +68,7 @@ from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
 from traderv3.storage.archive import Archive
+from traderv3.storage.rows import command_row
 from traderv3.telemetry import prometheus
 from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
@@ -488,7 +489,13 @@ class Trader:
         if self._root is None or not self._root.kill(name):
             msg = f"no actor {name[:60]!r} is running"
             raise CommandRefused(msg)
-        return f"{name} was ended; its supervisor starts it again"
+        result = f"{name} was ended; its supervisor starts it again"
+        if self.archive is not None:
+            audit = command_row(
+                self.wall_us(), "console", "restart_actor", {"name": name}, result, is_done=True, mask=dict
+            )
+            self.archive.queue.put(audit)
+        return result
 
     def _cut(self, peer: tuple[str, int]) -> None:
         cut_connections(self.web_server.port, peer)

@@ -33,7 +33,7 @@ async def until_market(trader: RunningTrader, ticker: str, what: str, **wanted: 
         row = await market(trader, ticker)
         return row if all(row.get(name) == value for name, value in wanted.items()) else None
 
-    found = await eventually(look, f"{ticker} {what}", 30.0)
+    found = await eventually(look, f"{ticker} {what}", 90.0)
     assert found is not None
     return found
 

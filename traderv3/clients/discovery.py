@@ -69,6 +69,7 @@ class MarketDiscovery:
         self._is_look_due = trio.Event()
         self._close_us: dict[str, int] = {}
         self._refill_at = 0.0
+        self._has_looked = True  # the last look came to its end
         self._unanswered = 0  # searches in a row that REST did not answer
         self._untested: set[str] = set()
 
@@ -88,7 +89,9 @@ class MarketDiscovery:
             await self._wait_for_look(lifeline)
             try:
                 await self._look(lifeline)
+                self._has_looked = True
             except TraderError as exc:
+                self._has_looked = False
                 log.info("markets could not be looked at again", error=str(exc))
 
     async def _wait_for_look(self, lifeline: Lifeline) -> None:
@@ -137,7 +140,7 @@ class MarketDiscovery:
         """Until the next look: a minute, or less where a market's time is up before."""
         watched = set(self._selection.tickers)
         ends_us = min((at_us for t, at_us in self._close_us.items() if t in watched), default=None)
-        if self._untested:
+        if self._untested or not self._has_looked:
             return CACHE_S
         if ends_us is None:
             return LOOK_S

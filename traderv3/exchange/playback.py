@@ -153,6 +153,7 @@ class Playback:
         self._reported: dict[Kind, int] = {}
         self._seqs: dict[tuple[int, int], int] = {}
         self._conn: int | None = None
+        self._conns: set[int] = set()
         self._entries = self._readable(reader)
         self._next: Entry | None = None
         self._next_line = 0
@@ -219,12 +220,12 @@ class Playback:
     # -- playing ---------------------------------------------------------------------------------------------------
 
     def _play(self, entry: Entry) -> None:
-        if entry.conn != self._conn:
+        if entry.conn != self._conn and entry.conn not in self._conns:
             if self._conn is not None and self.counts[Kind.CONNECTIONS] <= REPORTS_MAX:
                 self._report_to("recording_conn_changed", {"source": self._conn, "target": entry.conn})
-            self._conn = entry.conn
+            self._conns.add(entry.conn)
             self.counts[Kind.CONNECTIONS] += 1
-            self._seqs.clear()
+        self._conn = entry.conn
         if entry.frame is msgspec.UNSET:
             self.counts[Kind.EVENTS] += 1
         elif not entry.is_inbound:

@@ -2,8 +2,9 @@
 
 In:     `frames` and `event`, from the loop's thread: they never wait and never raise.
 Out:    `<data_dir>/journal/<environment>/<UTC start>-<number>.jsonl.zst`, bounded altogether, the oldest go first.
-Loses:  less than the last second when the process is killed; what the bounded queue could not hold while the disk was
-        slow or in trouble, and then an event `lost` of the connection says in the journal what is missing.
+Loses:  less than the last second when the process is killed (or as long as one sync of the disk takes); and what the
+        bounded queue could not hold while the disk was slow or in trouble: then an event `lost` of the connection says
+        in the journal what is missing.
 Dies:   only when the writer's thread dies of a bug; the next start begins a new segment. Trouble of the disk is daily
         work, said in `stats` and in the log.
 Never:  a delay of the feed by a disk.
@@ -149,6 +150,8 @@ class Journal:
             for item in writer.in_hand:
                 self._queue.lose(item)
             self._take_over(writer)
+            if lifeline.stopping.is_set() and self._queue.frames:
+                log.warning("frames left unwritten at the end", frames=self._queue.frames, trouble=self.stats().trouble)
 
     async def _look_after(self, writer: JournalWriter, lifeline: Lifeline) -> None:
         while not lifeline.stopping.is_set():
