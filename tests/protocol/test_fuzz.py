@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -217,18 +218,16 @@ COSTS: Final[dict[str, tuple[int, Callable[[int], object]]]] = {
 
 
 @pytest.mark.parametrize("case", COSTS)
-def test_twice_the_input_costs_about_twice_the_time(case: str) -> None:
+def test_four_times_the_input_costs_nowhere_near_sixteen_times_the_time(case: str) -> None:
     size, run = COSTS[case]
-
-    def cost_s(times: int) -> float:
-        took: list[float] = []
-        for _ in range(3):
+    took: dict[int, float] = {1: math.inf, 4: math.inf}
+    for _ in range(3):
+        for times in took:  # in turns, so that a noisy moment hits both
             began = time.process_time()
             run(times * size)
-            took.append(time.process_time() - began)
-        return min(took)
+            took[times] = min(took[times], time.process_time() - began)
 
-    assert cost_s(2) <= 3.5 * cost_s(1) + 0.02
+    assert took[4] <= 10 * took[1] + 0.02
 
 
 def test_what_is_remembered_does_not_grow_with_what_is_sent() -> None:
