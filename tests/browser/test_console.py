@@ -49,6 +49,7 @@ def test_every_panel_shows_what_the_status_says(page: Page, tmp_path: Path) -> N
         for transition in status["transitions"]:
             expect(rows.filter(has_text=transition["context"])).not_to_have_count(0)
         expect(page.get_by_test_id("health")).to_contain_text(status["health"])
+        expect(page.get_by_test_id("delta-count")).not_to_have_text("0", timeout=SOON_MS)  # the first may take a second
         shown = int(page.get_by_test_id("delta-count").inner_text().replace(",", ""))
         later = status_of(page, served)["metrics"]["deltas_received"]
         assert 0 < shown <= later
