@@ -174,7 +174,11 @@ def test_a_half_written_line_waits_for_its_other_half(tmp_path: Path) -> None:
 @pytest.fixture
 def following(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "traderv3", "logs", "-f", "--data-dir", str(data_dir), "--json"]
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background has it ignored, and so its children
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     with process:
         yield process
         process.kill()
