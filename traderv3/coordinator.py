@@ -63,7 +63,7 @@ from traderv3.domain.feed import Feed
 from traderv3.domain.market_facts import MarketFact, MarketLifecycle
 from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
-from traderv3.domain.tape import NO_TAPE
+from traderv3.domain.tape import NO_TAPE, Tape
 from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
@@ -243,11 +243,15 @@ class Trader:
                 give_up=self._give_up,
                 backoff=self._reconnect_backoff,
                 limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
-                tape=self.archive.journal if self.archive else NO_TAPE,
+                tape=self._tape,
             )
             await connector.run(lifeline)
 
         return ChildSpec(name=connector_name(index), run=run, heartbeat_s=2 * LIMITS.heartbeat_s)
+
+    @property
+    def _tape(self) -> Tape:
+        return self.archive.journal if self.archive else NO_TAPE
 
     def _open_connections(self, count: int) -> None:
         """Have so many connectors; those that are there already stay as they are."""
@@ -284,7 +288,7 @@ class Trader:
             wall_us=self.wall_us,
             rng=self.rng,
             backoff=self._reconnect_backoff,
-            tape=self.archive.journal if self.archive else NO_TAPE,
+            tape=self._tape,
         )
         await connector.run(lifeline)
 

@@ -36,7 +36,6 @@ class Played:
     connections: int = 0
     assumed: int = 0  # books taken from the shadow: after a gap, or because nobody answered when they were added
     diverged: int = 0
-    ended_us: int = 0
     recorded_hash: str | None = None  # how the live run ended
 
 
@@ -81,7 +80,6 @@ class Replay:
         moments = itertools.groupby(entries, key=lambda entry: (entry.at_us, entry.conn, entry.event))
         for (at_us, conn, event), group in moments:
             await until(at_us)
-            self.played.ended_us = max(self.played.ended_us, at_us)
             if event is not None:
                 for entry in group:
                     await self._on_event(entry)

@@ -24,6 +24,7 @@ from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
+from traderv3.domain.tape import Detail
 from traderv3.protocol.wire import UNDECODABLE
 
 FORMAT: Final = 1
@@ -36,8 +37,6 @@ _FRAME: Final = b'"frame":'
 _RAW: Final = b'null,"raw":"'
 _END: Final = b"}\n"
 _NEWLINE_END: Final = b',"tail":"\\n"}\n'
-
-Detail = str | int | float | bool | None
 
 
 class RecordingProblem(ValueError):

@@ -20,7 +20,8 @@ import structlog
 import trio
 
 from traderv3.core.lifeline import Lifeline
-from traderv3.protocol.recording import Detail, event_line, header_line
+from traderv3.domain.tape import Detail
+from traderv3.protocol.recording import event_line, header_line
 from traderv3.storage.journal_queue import Batch, EventLine, JournalQueue
 from traderv3.storage.journal_writer import STUCK_S, JournalLimits, JournalWriter, Written
 
