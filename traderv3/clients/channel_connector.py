@@ -25,7 +25,6 @@ from traderv3.protocol.channel_session import ChannelSession
 
 TICK_S: Final = 1.0
 STEADY_S: Final = 10.0  # a venue that takes us and drops us at once must not be hammered
-WAIT_BEAT_S: Final = 10.0
 
 
 class ChannelConnector:
@@ -69,10 +68,7 @@ class ChannelConnector:
         lifeline.started()
         line = self._feed.line(self.name)
         line.has_books = False
-        while not self._door.proven.is_set():
-            lifeline.beat()
-            with trio.move_on_after(WAIT_BEAT_S):
-                await self._door.proven.wait()
+        await lifeline.wait(self._door.proven.wait)
         failures = 0
         while True:
             lifeline.beat()

@@ -32,7 +32,6 @@ log = structlog.get_logger(component="discovery")
 
 LOOK_S: Final = 60.0
 LOOK_GAP_S: Final = 2.0  # between two looks, however much is announced
-WAIT_BEAT_S: Final = 10.0  # a wait is a sign of life, too
 CACHE_S: Final = 15.0  # a public answer may be as old as this
 REFILL_S: Final = 600.0  # `auto` with fewer markets than wanted: all open ones are read again
 CLOSED_KEPT_MAX: Final = 200  # last books that `auto` keeps; a market that was named keeps its own for ever
@@ -96,11 +95,7 @@ class MarketDiscovery:
 
     async def _wait_for_look(self, lifeline: Lifeline) -> None:
         await trio.sleep(LOOK_GAP_S)
-        ends_at = trio.current_time() + self._until_look_s()
-        while not self._is_look_due.is_set() and trio.current_time() < ends_at:
-            lifeline.beat()
-            with trio.move_on_at(min(ends_at, trio.current_time() + WAIT_BEAT_S)):
-                await self._is_look_due.wait()
+        await lifeline.wait(self._is_look_due.wait, until=trio.current_time() + self._until_look_s())
         self._is_look_due = trio.Event()
         lifeline.beat()
 

@@ -32,7 +32,6 @@ log = structlog.get_logger(component="orderbook_connector")
 
 TICK_S: Final = 0.2  # how often what is due (a repair) and the selection are looked at when nothing arrives
 STEADY_S: Final = 10.0  # a venue that takes us and drops us at once must not be hammered
-WAIT_BEAT_S: Final = 10.0  # discovery, and the first handshake, may take long; we live meanwhile
 
 
 def connector_name(index: int) -> str:
@@ -83,11 +82,11 @@ class OrderBookConnector:
     async def run(self, lifeline: Lifeline) -> None:
         """Keep a connection for ever, or none while the share is empty."""
         lifeline.started()  # a venue that is down must not keep the console from starting
-        await self._wait(self._selection.wait, lifeline)
+        await lifeline.wait(self._selection.wait)
         books = self._books
         line = books.line
         if self._index:
-            await self._wait(self._door.proven.wait, lifeline)
+            await lifeline.wait(self._door.proven.wait)
         refusals = 0
         while True:
             lifeline.beat()
@@ -117,13 +116,6 @@ class OrderBookConnector:
                 refusals += 1
                 await self._on_key_refused(cause, refusals)
             await trio.sleep(delay_s)
-
-    async def _wait(self, event: Callable[[], Awaitable[object]], lifeline: Lifeline) -> None:
-        while True:
-            with trio.move_on_after(WAIT_BEAT_S):
-                await event()
-                return
-            lifeline.beat()
 
     async def _converse(self, transport: Transport, lifeline: Lifeline) -> NoReturn:
         """Subscribe and apply until the connection is over. Raises the reason."""

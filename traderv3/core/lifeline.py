@@ -1,9 +1,12 @@
 """What a supervisor hands to an actor each time it starts it: say you are ready, show you are alive, hear you must stop."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import trio
+
+WAIT_BEAT_S: Final = 10.0  # well below any heartbeat period
 
 
 class Lifeline:
@@ -37,3 +40,12 @@ class Lifeline:
         """Alive, and one step further. An actor declared with a heartbeat must beat more often than its period."""
         self.beats += 1
         self.last_beat = self._clock()
+
+    async def wait(self, wait: Callable[[], Awaitable[object]], *, until: float = math.inf) -> None:
+        """Wait, as long as it takes or until that moment of Trio's clock, and show life meanwhile: a wait is one."""
+        is_over = False
+        while not is_over and trio.current_time() < until:
+            self.beat()
+            with trio.move_on_at(min(until, trio.current_time() + WAIT_BEAT_S)):
+                await wait()
+                is_over = True
