@@ -276,6 +276,35 @@ async def test_a_market_that_opens_again_returns_with_a_fresh_snapshot(autojump_
         assert (rig.feed.live, rig.levels_match()) == (2, True)
 
 
+async def test_a_market_that_closes_and_opens_again_before_we_look_returns_too(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B")
+    async with rig.running():
+        rig.selection.dismiss("A")
+        rig.feed.close("A", "the market is closed")
+        rig.feed.reopen("A")
+        rig.selection.admit("A")
+        when_open = rig.feed.books["A"].state
+        await trio.sleep(1)
+
+        assert (rig.feed.live, rig.levels_match()) == (2, True)
+
+    assert when_open is BookState.STALE
+
+
+async def test_a_market_is_not_taken_while_another_connection_carries_it_still(autojump_clock: MockClock) -> None:
+    rig = Rig("A", "B")
+    other = rig.feed.line("orderbook_connector_2")
+    other.link, other.tickers = Link.CONNECTED, ("B",)
+    async with rig.running():
+        await trio.sleep(1)
+        while_carried = set(rig.venue.watched)
+        other.tickers = ()
+        await trio.sleep(1)
+
+        assert set(rig.venue.watched) == {"A", "B"}
+    assert while_carried == {"A"}
+
+
 async def test_a_book_found_wrong_from_outside_is_asked_for_again(autojump_clock: MockClock) -> None:
     rig = Rig("A", "B")
     async with rig.running():

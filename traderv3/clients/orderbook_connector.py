@@ -90,7 +90,7 @@ class OrderBookConnector:
         refusals = 0
         while True:
             lifeline.beat()
-            line.tickers = self._selection.share(self._index)
+            line.tickers = self._share()
             self._feed.watch(line.tickers)
             if not line.tickers:
                 line.reason = "no market to carry"
@@ -128,7 +128,7 @@ class OrderBookConnector:
             return anchor_us + int(trio.current_time() * 1e6)
 
         self._feed.connections_made += 1
-        share = self._selection.share(self._index)  # some markets may have gone meanwhile
+        share = self._share()  # some markets may have gone meanwhile
         reason = "given up by the connector"
         try:
             commands = books.open(self._feed.connections_made, share, at_us=now_us())
@@ -139,12 +139,17 @@ class OrderBookConnector:
                 with trio.move_on_after(TICK_S):
                     batch = await transport.receive_batch()
                 lifeline.beat()
-                commands = books.step(batch, self._selection.share(self._index), at_us=now_us())
+                commands = books.step(batch, self._share(), at_us=now_us())
         except (ConnectivityError, RemoteProtocolError) as exc:
             reason = str(exc)
             raise
         finally:  # cancelled or crashed, too
             books.close(reason, at_us=now_us())
+
+    def _share(self) -> tuple[str, ...]:
+        """What to carry: our share, without what the connection that had it before has not given up yet."""
+        share = self._selection.share(self._index)
+        return share if share == self._books.line.tickers else self._feed.unclaimed(self.name, share)
 
     async def _on_key_refused(self, refusal: VenueRefused, refusals: int) -> None:
         """Before the key was ever taken: measure the clock, try once more, then end. After: a person must look, as soon as

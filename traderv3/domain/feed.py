@@ -39,6 +39,11 @@ class Line:
     was_up: bool = False  # at least once in this process
     failures: int = 0  # in a row: connections that could not be had, brought nothing, or did not last
 
+    @property
+    def holds(self) -> bool:
+        """Whether books are written from here now."""
+        return self.has_books and self.link is Link.CONNECTED
+
 
 @dataclass(slots=True)
 class FeedCounters:
@@ -126,9 +131,13 @@ class Feed:
         self.mark("closed", ticker, reason)
 
     def reopen(self, ticker: str) -> bool:
-        """A market is not over after all; False if it was not held for that."""
+        """A market is not over after all; False if it was not held for that.
+
+        Its connector may not have seen it go: the book is suspect, so that it is asked for again either way.
+        """
         if self.closed.pop(ticker, None) is None:
             return False
+        self.suspects[ticker] = "its market is open again"
         self.mark("reopened", ticker, "")
         return True
 
@@ -170,6 +179,11 @@ class Feed:
         """Tickers whose connection failed again and again and is not up: not to be waited for."""
         lines = (line for line in self.lines.values() if line.link is not Link.CONNECTED)
         return {ticker for line in lines if line.failures >= AWAY_FAILURES for ticker in line.tickers}
+
+    def unclaimed(self, name: str, tickers: Iterable[str]) -> tuple[str, ...]:
+        """Those that no other connection carries at the moment: two must not write one book."""
+        others = {ticker for other, line in self.lines.items() if other != name and line.holds for ticker in line.tickers}
+        return tuple(ticker for ticker in tickers if ticker not in others)
 
     # -- books by what may be done with them -----------------------------------------------------------------------
 
