@@ -60,6 +60,18 @@ def nameless(part: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**part, "properties": properties}.items() if key != "title" and value != {}}
 
 
+def tuples(part: Any) -> Any:
+    """Say a tuple as draft 4 did, which is what the TypeScript generator understands."""
+    if isinstance(part, list):
+        return [tuples(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    said = {key: tuples(value) for key, value in part.items()}
+    if "prefixItems" in said:
+        said = {**said, "items": said.pop("prefixItems")}
+    return said
+
+
 def constants() -> str:
     """Return TypeScript that lists each kind's required fields and the kinds that consume a number of the log."""
     required = {
@@ -76,4 +88,4 @@ def constants() -> str:
 
 
 if __name__ == "__main__":
-    print(constants() if sys.argv[1:] == ["constants"] else json.dumps(schema()))
+    print(constants() if sys.argv[1:] == ["constants"] else json.dumps(tuples(schema())))

@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +27,24 @@ class Served:
         return int(re.findall(rb"exchange listens .*?pid=(\d+)", self.said.read_bytes())[-1])
 
     @property
+    def address(self) -> str:
+        """Host and port."""
+        return self.url.removeprefix("http://")
+
+    @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
 
 @contextmanager
-def serving(cwd: Path, *arguments: str, port: int = 0, **variables: str) -> Iterator[Served]:
-    """A trader in `sim` for the block; a free port unless one is named."""
+def serving(
+    cwd: Path, *arguments: str, port: int = 0, command: Sequence[str] = ("run", "sim"), **variables: str
+) -> Iterator[Served]:
+    """A trader in `sim` (or another `command` with a console) for the block; a free port unless one is named."""
     said = cwd / "stderr.txt"
     with said.open("wb") as err:
         process = subprocess.Popen(
-            [*COMMAND, "run", "sim", "--port", str(port), *arguments],
+            [*COMMAND, *command, "--port", str(port), *arguments],
             cwd=cwd,
             env=clean_environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -50,7 +57,7 @@ def serving(cwd: Path, *arguments: str, port: int = 0, **variables: str) -> Iter
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.02)
-        yield Served(found[1].decode(), found[2].decode(), process, said)
+        yield Served(found[1].decode(), (found[2] or b"").decode(), process, said)
     finally:
         process.send_signal(signal.SIGCONT)
         process.terminate()

@@ -4,24 +4,33 @@ Guards for every request: `Host` must be ours (against DNS rebinding), a foreign
 carry a content security policy that allows nothing but ourselves.
 """
 
+import ipaddress
 import mimetypes
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import trio
 from hypercorn.typing import ASGIFramework
-from quart import Response, request, websocket
+from quart import Response, has_request_context, request, websocket
+from quart.typing import ResponseTypes
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from traderv3.console.conversation import CommandRefused, Conversation, read_topics
+from traderv3.console.client import Wishes
+from traderv3.console.commands import UNPROVEN, CommandRequest
+from traderv3.console.conversation import Conversation, NotUnderstood, read_wishes
+from traderv3.console.front_door import SECURITY_HEADERS, WIRE
 from traderv3.console.hub import HubFull
-from traderv3.console.status import book_levels
+from traderv3.console.past import OutOfRange, look_back
+from traderv3.console.reports import book_levels
 from traderv3.coordinator import Trader
 from traderv3.domain.health import Level
 from traderv3.domain.states import OPERATING, State
+from traderv3.telemetry import prometheus
 
 STATIC: Final = Path(__file__).parent / "console" / "static"
 BUILD_COMMAND: Final = "scripts/setup.sh  (needs Node 20 and npm; it builds the console)"
@@ -29,30 +38,22 @@ LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 CLOSE_TRY_LATER: Final = 1013
 EVENTS_PAGE: Final = 1_000
 
-SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
 _encode = msgspec.json.Encoder().encode
 
 
 def create_app(trader: Trader) -> ASGIFramework:
     """The ASGI app over one trader."""
     app = QuartTrio("traderv3", static_folder=None)
+    app.url_map.merge_slashes = False  # a path is what it says; nothing is redirected
     guard = _Guard(trader)
     app.before_request(guard.refuse_request)
     app.before_websocket(guard.refuse_websocket)
     app.after_request(_secure)
+    app.after_websocket(_secure_refusal)
     app.register_error_handler(HTTPException, _refuse)
     _add_health(app, trader)
     _add_readings(app, trader)
+    _add_commands(app, trader)
     _add_console(app)
     _add_socket(app, trader)
     return app
@@ -67,17 +68,19 @@ def _problem(status: int, what: str) -> Response:
 
 
 async def _refuse(error: HTTPException) -> Response:
-    what = (
-        f"no route {request.path[:100]!r}"
-        if error.code == 404
-        else f"{request.method} {request.path[:100]}: {error.name}"
-    )
+    asked = request if has_request_context() else websocket
+    what = f"no route {asked.path[:100]!r}" if error.code == 404 else f"{asked.method} {asked.path[:100]}: {error.name}"
     return _problem(error.code or 500, what)
 
 
 async def _secure(response: Response) -> Response:
     response.headers.update(SECURITY_HEADERS)
     return response
+
+
+async def _secure_refusal(response: ResponseTypes | None) -> ResponseTypes | None:
+    """A socket that was not opened was answered with HTTP."""
+    return await _secure(response) if isinstance(response, Response) else response
 
 
 class _Guard:
@@ -94,10 +97,12 @@ class _Guard:
     def why_refused(self, headers: Headers) -> str | None:
         """Why a request may not be answered, or None."""
         host = headers.get("Host", "")
-        is_bound_to_all = self._trader.settings.host in ("0.0.0.0", "::")  # noqa: S104 - then any name may be ours
-        if host not in self._hosts() and not is_bound_to_all:
+        hosts = self._hosts()
+        if self._trader.settings.host in ("0.0.0.0", "::") and _cannot_be_rebound(host, self._trader.web_server.port):  # noqa: S104
+            hosts.add(host)
+        if host not in hosts:
             return f"Host {host[:100]!r} is not this trader"
-        allowed = {f"http://{name}" for name in (self._hosts() | ({host} if is_bound_to_all else set()))}
+        allowed = {f"http://{name}" for name in hosts}
         if self._trader.settings.dev_origin:
             allowed.add(self._trader.settings.dev_origin)
         foreign = [origin for origin in headers.getlist("Origin") if origin not in allowed]
@@ -112,6 +117,18 @@ class _Guard:
         return _problem(403, why) if why else None
 
 
+def _cannot_be_rebound(host: str, port: int) -> bool:
+    """Whether a `Host` on our port is an address or this machine's own name: no stranger's name server answers for those."""
+    name, _, its_port = host.rpartition(":")
+    if its_port != str(port):
+        return False
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return name == socket.gethostname().lower()
+    return True
+
+
 def _add_health(app: QuartTrio, trader: Trader) -> None:
     @app.get("/v3/health")
     async def health() -> Response:
@@ -122,8 +139,8 @@ def _add_health(app: QuartTrio, trader: Trader) -> None:
             "health": now.level.value,
             "status": "stopping" if state is State.SHUTDOWN else "running",
             "state": state.value,
-            "uptime": trader.picture.uptime_s,
-            "reasons": trader.picture.reasons(now),
+            "uptime": trader.desk.picture.uptime_s,
+            "reasons": trader.desk.picture.reasons(now),
         }
         return _json(body, 200 if is_up else 503)
 
@@ -140,11 +157,11 @@ def _add_health(app: QuartTrio, trader: Trader) -> None:
 def _add_readings(app: QuartTrio, trader: Trader) -> None:
     @app.get("/v3/status")
     async def status() -> Response:
-        return _json(trader.status())
+        return _json(trader.desk.status())
 
     @app.get("/v3/markets")
     async def markets() -> Response:
-        return _json({"markets": trader.picture.market_tops()})
+        return _json({"markets": [msgspec.Raw(top) for top in trader.desk.picture.tops().values()]})
 
     @app.get("/v3/markets/<ticker>/book")
     async def book(ticker: str) -> Response:
@@ -158,18 +175,42 @@ def _add_readings(app: QuartTrio, trader: Trader) -> None:
 
     @app.get("/v3/metrics")
     async def metrics() -> Response:
-        return Response(trader.prometheus_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = prometheus.render(
+            trader.feed,
+            trader.aggregator.numbers,
+            trader.aggregator.assess(),
+            trader.pilot.machine.state,
+            trader.node(),
+            uptime_s=trader.desk.picture.uptime_s,
+            dropped=trader.desk.picture.sources.dropped(),
+        )
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/v3/events")
     async def events() -> Response:
         after = request.args.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) <= 18):
             return _problem(400, f"after {after[:20]!r} is not a sequence number")
-        found = trader.hub.events_after(int(after))
+        hub = trader.desk.hub
+        found = hub.events_after(int(after), EVENTS_PAGE + 1)
         page = [msgspec.Raw(event) for _, event in found[:EVENTS_PAGE]]
         missed = found[0][0] - int(after) - 1 if found else 0
-        body = {"epoch": trader.hub.epoch, "seq": trader.hub.seq, "missed": missed, "more": len(found) > len(page)}
+        body = {"epoch": hub.epoch, "seq": hub.seq, "missed": missed, "more": len(found) > len(page)}
         return _json({**body, "events": page})
+
+    @app.get("/v3/replay")
+    async def replay() -> Response:
+        seq = request.args.get("seq", "")
+        if not (seq.isascii() and seq.isdigit() and len(seq) <= 18):
+            return _problem(400, f"seq {seq[:20]!r} is not a sequence number")
+        hub = trader.desk.hub
+        try:
+            chunk = hub.past.chunk_of(int(seq), hub.seq)
+        except OutOfRange as exc:
+            return _problem(410 if exc.is_gone else 404, str(exc))
+        blocks, pending = chunk.copy()
+        past = await trio.to_thread.run_sync(look_back, blocks, pending, int(seq))
+        return Response(past, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _add_console(app: QuartTrio) -> None:
@@ -202,6 +243,24 @@ def _built_files() -> list[Path]:
     return sorted(path for path in STATIC.rglob("*") if path.is_file()) if STATIC.is_dir() else []
 
 
+def _add_commands(app: QuartTrio, trader: Trader) -> None:
+    @app.post("/v3/commands")
+    async def commands() -> Response:
+        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            return _problem(403, "commands are taken from this console's own page, or from no page at all")
+        if request.mimetype != "application/json":
+            return _problem(415, "a command is sent as application/json")
+        try:
+            asked = msgspec.json.decode(await request.get_data(as_text=False), type=CommandRequest)
+        except (msgspec.MsgspecError, RecursionError) as exc:
+            return _problem(400, f"not understood: {exc}")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        asked.token = token if scheme.lower() == "bearer" else asked.token
+        result = await trader.desk.gate.carry_out(asked, who=f"http {request.remote_addr or 'somebody'}")
+        refused = 403 if result.reason == UNPROVEN else 409
+        return _json(result, 200 if result.ok else refused)
+
+
 def _add_socket(app: QuartTrio, trader: Trader) -> None:
     @app.websocket("/v3/ws")
     async def console_socket() -> Response | None:
@@ -211,19 +270,19 @@ def _add_socket(app: QuartTrio, trader: Trader) -> None:
         await websocket.accept()
         peer: Any = websocket.scope.get("client")
         try:
-            client, first = trader.hub.join(
+            client, first = trader.desk.hub.join(
                 batch_ms=wanted.batch_ms,
                 epoch=wanted.epoch,
                 last_seq=wanted.last_seq,
                 peer=(peer[0], peer[1]) if peer else None,
-                topics=wanted.topics,
-                markets=wanted.markets,
+                wishes=wanted.wishes,
             )
         except HubFull as exc:
             await websocket.close(CLOSE_TRY_LATER, str(exc))
             return None
-        conversation = Conversation(trader.hub, trader.commands, trader.token)
-        await conversation.run(client, first, websocket.send, websocket.receive)
+        conversation = Conversation(trader.desk.hub, trader.desk.gate)
+        wire = websocket.scope.get("state", {}).get(WIRE)
+        await conversation.run(client, first, websocket.send, websocket.receive, wire)
         return None
 
 
@@ -233,8 +292,7 @@ class _Wanted(msgspec.Struct):
     batch_ms: int
     epoch: str | None
     last_seq: int | None
-    topics: frozenset[str] | None
-    markets: frozenset[str] | None
+    wishes: Wishes
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "_Wanted | str":
@@ -245,18 +303,13 @@ class _Wanted(msgspec.Struct):
             if text is not None and not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= most):
                 return f"{name} {text[:30]!r} is not a whole number up to {most}"
             numbers[name] = None if text is None else int(text)
-
-        def names(key: str) -> frozenset[str] | None:
-            return frozenset(query[key].split(",")) if query.get(key) else None
-
+        names = {key: query[key].split(",") for key in ("topics", "markets", "books") if query.get(key)}
         try:
-            topics = read_topics(names("topics"))
-        except CommandRefused as exc:
-            return str(exc)
+            wishes = read_wishes(**names, max_hz=float(query["max_hz"]) if "max_hz" in query else None)
+        except NotUnderstood as exc:
+            return str(exc)[:1000]
+        except ValueError:
+            return f"max_hz {query['max_hz'][:30]!r} is not a number"
         return cls(
-            batch_ms=numbers["batch_ms"] or 0,
-            epoch=query.get("epoch"),
-            last_seq=numbers["last_seq"],
-            topics=topics,
-            markets=names("markets"),
+            batch_ms=numbers["batch_ms"] or 0, epoch=query.get("epoch"), last_seq=numbers["last_seq"], wishes=wishes
         )

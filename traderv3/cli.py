@@ -1,4 +1,4 @@
-"""The commands: `traderv3 run`, `record`, `replay`, `exchange`, `logs`, `check`, `export`.
+"""The commands: `traderv3 run`, `record`, `replay`, `simulate`, `exchange`, `logs`, `check`, `export`.
 
 Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation; 2 configuration, a taken port included;
 3 the venue refused us for good; 130 interrupted twice.
@@ -69,6 +69,10 @@ def _main(arguments: Sequence[str]) -> int:
             from traderv3.exchange import command
 
             return command.main(args)
+        case "simulate":
+            from traderv3.simulation import command as simulation
+
+            return simulation.main(args)
     raise AssertionError(args.command)
 
 
@@ -113,6 +117,12 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
         from traderv3.exchange import command
 
         command.add_arguments(exchange)
+
+    simulate = commands.add_parser("simulate", help="the whole trader in a world of faults drawn from a seed")
+    if chosen == "simulate":
+        from traderv3.simulation import command as simulation
+
+        simulation.add_arguments(simulate)
 
     logs = commands.add_parser("logs", help="show or follow the structured log")
     if chosen == "logs":

@@ -1,13 +1,13 @@
-"""The map of the running system: builds the channels, declares who supervises whom, starts it, stops it.
+"""The map of the running system: builds the rooms, declares who supervises whom, starts it, stops it.
 
     root (one_for_one: a full disk or a broken page never touches the feed)
-    |- storage      journal, write queue, recorder, run record
+    |- storage      journal, write queue, recorder, run record              (`storage.archive`)
     |- control      event bus, state machine, loop watchdog
-    |- observation  metrics aggregator, broadcaster, web server
-    |- exchange     the embedded one as a child process          (`sim` without URLs only)
+    |- observation  metrics aggregator, broadcaster, web server             (`console.desk`)
+    |- exchange     the embedded one as a child process                     (`sim` without URLs only)
     `- venue        (rest_for_one: what trades on books goes down with them)
        `- market    discovery, exchange hours, order-book connectors (as many as the selection has shares),
-                    channel connector, cross-check               (one_for_one)
+                    channel connector, cross-check  (one_for_one)           (`clients.market_room`)
 
 Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
        channel_connector -> discovery -> Selection -> orderbook_connector
@@ -15,70 +15,94 @@ Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
 Kept:  connectors, pilot -> journal (byte for byte); bus, feed -> recorder -> write_queue -> database
 Facts: every actor -> event_bus -> fact_log, broadcaster (console)
 State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
+Words: a person -> web server -> the desk's gate -> trading latch, supervisor, Feed; each is audited by the archive
 """
 
 import random
 import socket
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
-import msgspec
 import structlog
 import trio
 
 from traderv3 import __version__
-from traderv3.clients.channel_connector import ChannelConnector
-from traderv3.clients.cross_check import CrossCheck
-from traderv3.clients.discovery import MarketDiscovery
-from traderv3.clients.door import Door
+from traderv3.clients.door import SOCKETS, Door, Wires
 from traderv3.clients.doors import embedded_signer, open_door
-from traderv3.clients.exchange_hours import ExchangeHours
-from traderv3.clients.orderbook_connector import OrderBookConnector, connector_name
+from traderv3.clients.market_room import MarketRoom
 from traderv3.clients.replay import Replay
-from traderv3.clients.selection import Selection
 from traderv3.config.endpoints import parse_endpoint
 from traderv3.config.environment import Environment
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
-from traderv3.console import messages
-from traderv3.console.broadcaster import Broadcaster, LogTap
-from traderv3.console.conversation import Command, CommandRefused
-from traderv3.console.hub import Hub
-from traderv3.console.status import Picture, Sources, StateNow
-from traderv3.console.web_server import WebServer
+from traderv3.console.commands import Audited
+from traderv3.console.desk import Desk, Surroundings
+from traderv3.console.log_tap import LogTap
+from traderv3.console.status import StateNow
 from traderv3.core.breaker import BreakerState
 from traderv3.core.clock import WallClock
-from traderv3.core.event_bus import BusLimits, EventBus, handles
+from traderv3.core.event_bus import BusLimits, EventBus
 from traderv3.core.lifeline import Lifeline
-from traderv3.core.sockets import cut_connections
 from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Restart, Status, Strategy, SupervisorSpec
-from traderv3.core.supervisor import Supervisor, supervise
+from traderv3.core.supervisor import Supervisor, describe, supervise
 from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
-from traderv3.domain.events import ConnectionLost, ConnectionUp, StateChanged
+from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
-from traderv3.domain.market_facts import MarketFact, MarketLifecycle
 from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
 from traderv3.domain.tape import NO_TAPE, Tape
-from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.process import Announcement, ExchangeProcess
 from traderv3.protocol.session import SessionLimits
-from traderv3.storage.archive import Archive
+from traderv3.storage.archive import Archive, StorageMeans
 from traderv3.storage.rows import command_row
-from traderv3.telemetry import prometheus
 from traderv3.telemetry.fact_log import FactLog
+from traderv3.telemetry.log_redaction import Redactor
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
+from traderv3.trading.latch import TradingLatch
 from traderv3.trading.pilot import Pilot
 
 FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
+ERROR_LENGTH_MAX: Final = 500  # characters; the log has the whole of it
 
 log = structlog.get_logger(component="coordinator")
 
-CreateApp = Callable[["Trader"], Any]
+
+class Runs(Protocol):
+    """Something that a supervisor keeps alive."""
+
+    async def run(self, lifeline: Lifeline) -> None: ...
+
+
+class ConsoleServer(Runs, Protocol):
+    """What serves the console; `console.web_server.WebServer` is one."""
+
+    is_serving: bool
+
+    @property
+    def port(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a trader stands on: sockets, processes, threads, disk; a simulation has its own.
+
+    `overhear` may listen to the tape, `dress` wrap each actor; `abort` ends a process whose actor cannot be stopped.
+    """
+
+    wires: Wires = SOCKETS
+    exchange: Callable[[Path, Callable[[Announcement], None]], Runs] = ExchangeProcess
+    watchdog: Callable[[], LoopWatchdog] = lambda: LoopWatchdog(stall_s=LIMITS.stall_s)
+    storage: StorageMeans = field(default_factory=StorageMeans)
+    overhear: Callable[[Tape], Tape] = lambda tape: tape
+    dress: Callable[[ChildSpec], ChildSpec] = lambda spec: spec
+    abort: Callable[[str], None] = end_process
+
+
+REAL: Final = Outside()
 
 
 class Trader:
@@ -87,8 +111,7 @@ class Trader:
     def __init__(
         self,
         settings: Settings,
-        listener: socket.socket,
-        create_app: CreateApp,
+        make_console: Callable[["Trader"], ConsoleServer],
         *,
         wall_us: WallClock,
         rng: random.Random,
@@ -98,26 +121,25 @@ class Trader:
         replay: Callable[[Replay], Awaitable[None]] | None = None,
         log_lost: Callable[[], int] = lambda: 0,
         record_to: Path | None = None,
+        outside: Outside = REAL,
     ) -> None:
         self.settings = settings
+        self._outside = outside
         self.wall_us = wall_us
         self.rng = rng
-        self.token = token
         self.stopping = trio.Event()
         self.refusal: VenueRefused | None = None  # why we stopped by ourselves
         self.feed = Feed()
-        self.selection = Selection(
-            connections=settings.connections,
-            per_connection=LIMITS.markets_per_connection,
-            on_grow=self._open_connections,
-        )
-        self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s))
-        self.connection_events: deque[messages.ConnectionEvent] = deque(maxlen=LIMITS.events_kept)
-        self.bus.subscribe("connection_events", (ConnectionUp, ConnectionLost), handles(self._note_connection))
+        self._redactor = Redactor((token, *settings.secrets))
+        self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s), say=self._say)
         self.state_hash = StateHash(self.feed)
+        self._door = door
         self._replay = replay
+        self._root: Supervisor | None = None
         self.archive = None if replay else self._make_archive(record_to)
-        self.watchdog = LoopWatchdog(stall_s=LIMITS.stall_s)
+        self.watchdog = outside.watchdog()
+        latch_at = settings.data_dir / settings.environment / "trading.json"
+        self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us)
         self.pilot = Pilot(
             self.feed,
             self.bus,
@@ -137,33 +159,40 @@ class Trader:
             log_lost=log_lost,
             rest_trouble=self._rest_trouble,
             storage_troubles=self.archive.troubles if self.archive else list,
+            trading_trouble=lambda: self.latch.trouble,
         )
-        self.picture = Picture(self._sources(tap))
-        self.hub = Hub(self.picture, epoch=uuid.uuid4().hex, version=__version__, wall_us=wall_us)
-        self.commands = {"restart_actor": Command(self._restart_actor, confirmation=lambda args: str(args.get("name")))}
-        self.hub.commands = tuple(self.commands)
-        self.broadcaster = Broadcaster(self.hub, self.bus, tap, cut=self._cut)
-        self.web_server = WebServer(create_app(self), listener, self.hub)
-        self._door = door
-        self._discovery: MarketDiscovery | None = None
-        self._cross_check: CrossCheck | None = None
-        self._root: Supervisor | None = None
+        self.market = MarketRoom(
+            self.feed,
+            self.bus,
+            door=lambda: self.door,
+            wanted=settings.markets,
+            connections=settings.connections,
+            give_up=self._give_up,
+            record_fact=self.archive.recorder.record_fact if self.archive else lambda _: None,
+            add=lambda spec: self._root is not None and self._root.add(MarketRoom.name, outside.dress(spec)),
+            tape=outside.overhear(self.archive.journal if self.archive else NO_TAPE),
+            wall_us=wall_us,
+            rng=rng,
+        )
+        self.desk = Desk(self._surroundings(tap, token))
+        self.latch.on_change = self.desk.on_latch
+        self.web_server = make_console(self)
 
     def _make_archive(self, record_to: Path | None) -> Archive:
-        settings = self.settings
         return Archive(
             self.feed,
             self.bus,
-            data_dir=settings.data_dir,
+            data_dir=self.settings.data_dir,
             record_to=record_to,
-            environment=settings.environment.value,
-            database_url=settings.database_url.reveal(),
+            environment=self.settings.environment.value,
+            database_url=self.settings.database_url.reveal(),
             run_id=uuid.uuid4().hex,
-            trader=f"{socket.gethostname()}:{settings.data_dir.resolve()}",
+            trader=f"{socket.gethostname()}:{self.settings.data_dir.resolve()}",
             version=__version__,
             state_hash=self.state_hash.value,
             wall_us=self.wall_us,
             rng=self.rng,
+            means=self._outside.storage,
         )
 
     # -- the tree ------------------------------------------------------------------------------------------------------
@@ -192,29 +221,20 @@ class Trader:
                 ),
                 ChildSpec(
                     name="broadcaster",
-                    run=self.broadcaster.run,
+                    run=self.desk.broadcaster.run,
                     heartbeat_s=beat_s,
                     mailbox=self.bus.mailbox_of("console_actors"),
                 ),
                 ChildSpec(name="web_server", run=self.web_server.run, grace_s=2.0),
             ),
         )
-        market = SupervisorSpec(
-            name="market",
-            strategy=Strategy.ONE_FOR_ONE,
-            children=(
-                ChildSpec(name="discovery", run=self._discover, heartbeat_s=2 * beat_s),
-                ChildSpec(name="exchange_hours", run=self._watch_hours, heartbeat_s=4 * beat_s),
-                self._connector_spec(0),
-                ChildSpec(name="channel_connector", run=self._hear_channels, heartbeat_s=2 * beat_s),
-                ChildSpec(name="cross_check", run=self._check_books, heartbeat_s=8 * beat_s),
-            ),
-        )
         if self._replay is not None:
             bus = ChildSpec(name="event_bus", run=self.bus.run)
             player = ChildSpec(name="replay", run=self._play, restart=Restart.TEMPORARY)
             return SupervisorSpec(name="root", strategy=Strategy.ONE_FOR_ONE, children=(bus, observation, player))
-        venue = SupervisorSpec(name="venue", strategy=Strategy.REST_FOR_ONE, children=(market,))
+        venue = SupervisorSpec(
+            name="venue", strategy=Strategy.REST_FOR_ONE, children=(self.market.spec(heartbeat_s=beat_s),)
+        )
         storage = (self.archive.room(heartbeat_s=beat_s),) if self.archive else ()
         own_exchange = (self._exchange_spec(),) if self.settings.is_own_exchange else ()
         return SupervisorSpec(
@@ -226,100 +246,16 @@ class Trader:
         )
 
     def _exchange_spec(self) -> ChildSpec:
-        return ChildSpec(name="exchange", run=ExchangeProcess(self.settings.data_dir, self._on_exchange).run)
-
-    def _connector_spec(self, index: int) -> ChildSpec:
-        """One market-data connection; the first is there from the start, the others come with the markets."""
-
-        async def run(lifeline: Lifeline) -> None:
-            connector = OrderBookConnector(
-                self.door,
-                self.selection,
-                self.feed,
-                self.bus,
-                index=index,
-                wall_us=self.wall_us,
-                rng=self.rng,
-                give_up=self._give_up,
-                backoff=self._reconnect_backoff,
-                limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
-                tape=self._tape,
-            )
-            await connector.run(lifeline)
-
-        return ChildSpec(name=connector_name(index), run=run, heartbeat_s=2 * LIMITS.heartbeat_s)
-
-    @property
-    def _tape(self) -> Tape:
-        return self.archive.journal if self.archive else NO_TAPE
-
-    def _open_connections(self, count: int) -> None:
-        """Have so many connectors; those that are there already stay as they are."""
-        for index in range(1, count):
-            if self._root is not None:
-                self._root.add("market", self._connector_spec(index))
-
-    async def _discover(self, lifeline: Lifeline) -> None:
-        self._discovery = MarketDiscovery(
-            self.door.rest,
-            self.settings.markets,
-            self.selection,
-            self.feed,
-            self.bus,
-            wall_us=self.wall_us,
-            rng=self.rng,
-            backoff=self._reconnect_backoff,
-        )
-        await self._discovery.run(lifeline)
-
-    async def _watch_hours(self, lifeline: Lifeline) -> None:
-        await ExchangeHours(self.door.rest, self.feed, wall_us=self.wall_us).run(lifeline)
-
-    async def _hear_channels(self, lifeline: Lifeline) -> None:
-        connector = ChannelConnector(
-            "channel_connector",
-            lambda: {"market_lifecycle_v2": None, "trade": self.selection.tickers},
-            lambda: self.selection.version,
-            self.door,
-            self.feed,
-            self.bus,
-            deliver=self._on_channel_fact,
-            missed=self._on_lifecycle_missed,
-            wall_us=self.wall_us,
-            rng=self.rng,
-            backoff=self._reconnect_backoff,
-            tape=self._tape,
-        )
-        await connector.run(lifeline)
-
-    def _on_channel_fact(self, fact: MarketFact) -> None:
-        if self.archive:
-            self.archive.recorder.record_fact(fact)
-        if isinstance(fact, MarketLifecycle) and self._discovery is not None:
-            self._discovery.heed(fact)
-
-    def _on_lifecycle_missed(self) -> None:
-        if self._discovery is not None:
-            self._discovery.look_soon()
-
-    async def _check_books(self, lifeline: Lifeline) -> None:
-        books, lines = self.feed.books, self.feed.lines
-        self._cross_check = CrossCheck(
-            self.door.rest,
-            lambda: {
-                name: [books[ticker] for ticker in line.tickers if ticker in books] for name, line in lines.items()
-            },
-            self.feed.suspect,
-            self.bus,
-            wall_us=self.wall_us,
-            rng=self.rng,
-        )
-        await self._cross_check.run(lifeline)
+        return ChildSpec(name="exchange", run=self._outside.exchange(self.settings.data_dir, self._on_exchange).run)
 
     async def _play(self, lifeline: Lifeline) -> None:
         assert self._replay is not None
         lifeline.started()
         machine = self.pilot.machine
+
+        async def look() -> None:
+            if not self.pilot.may_rest:
+                await self.pilot.look()
 
         async def follow(target: State, context: str) -> None:
             if machine.may(target):
@@ -329,9 +265,10 @@ class Trader:
             self.feed,
             self.bus,
             limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
-            look=self.pilot.look,
+            look=look,
             follow=follow,
             state=lambda: machine.state,
+            excuse=machine.excuse,
         )
         await self._replay(replay)
         await lifeline.stopping.wait()
@@ -350,32 +287,40 @@ class Trader:
             api = parse_endpoint(found.api_url, Environment.SIM, "api")
             ws = parse_endpoint(found.ws_url, Environment.SIM, "ws")
             self._door = open_door(
-                api, ws, embedded_signer(Path(found.private_key_path)), wall_us=self.wall_us, rng=self.rng
+                api,
+                ws,
+                embedded_signer(Path(found.private_key_path)),
+                wall_us=self.wall_us,
+                rng=self.rng,
+                wires=self._outside.wires,
             )
-
-    @property
-    def _reconnect_backoff(self) -> Backoff:
-        return Backoff(LIMITS.reconnect_first_s, LIMITS.reconnect_most_s)
 
     # -- what others read ----------------------------------------------------------------------------------------------
 
-    def _sources(self, tap: LogTap) -> Sources:
+    def _surroundings(self, tap: LogTap, token: str) -> Surroundings:
+        """What the console reads, and what a person may act on through it."""
         machine = self.pilot.machine
-        return Sources(
+        return Surroundings(
             environment=self.settings.environment.value,
-            started_us=self.wall_us(),
-            wall_us=self.wall_us,
+            version=__version__,
+            epoch=uuid.uuid4().hex,
             feed=self.feed,
+            bus=self.bus,
+            tap=tap,
+            latch=self.latch,
             state=lambda: StateNow(machine.state, self.pilot.since_us, machine.context),
             health=self.aggregator.assess,
             numbers=lambda: self.aggregator.numbers,
             tree=self.node,
-            subscribers=self.bus.stats,
-            dropped=lambda: self.bus.dropped + self.hub.dropped + tap.dropped,
-            connection_events=self.connection_events,
-            rest=self._rest_report,
-            cross_check=self._cross_check_report,
+            rest=lambda: self._door.rest.stats() if self._door is not None else None,
+            cross_check=self.market.cross_check_stats,
             warnings=self._warnings,
+            kill=None if self._replay else lambda name: self._root is not None and self._root.kill(name),
+            token=token,
+            audit=self._audit,
+            mask=self._redactor.fields,
+            port=lambda: self.web_server.port,
+            wall_us=self.wall_us,
         )
 
     def node(self) -> NodeReport:
@@ -388,48 +333,11 @@ class Trader:
         stats = self._door.rest.stats() if self._door is not None else None
         return (stats.last_error or "no answer") if stats and stats.breaker is not BreakerState.CLOSED else None
 
-    def _rest_report(self) -> messages.RestReport | None:
-        if self._door is None:
-            return None
-        return msgspec.convert(self._door.rest.stats(), messages.RestReport, from_attributes=True)
-
-    def _cross_check_report(self) -> messages.CrossCheckReport | None:
-        if self._cross_check is None:
-            return None
-        return msgspec.convert(self._cross_check.stats(), messages.CrossCheckReport, from_attributes=True)
-
     def _warnings(self) -> list[str]:
         said = [f"{problem.variable}: {problem.what}. {problem.how}" for problem in self.settings.warnings]
         return said + [f"{ticker}: {reason}" for ticker, reason in self.feed.absent.items()]
 
-    def status(self) -> messages.Status:
-        """What `/v3/status` answers."""
-        return self.picture.status(list(self.hub.transitions))
-
-    def prometheus_text(self) -> bytes:
-        """What `/v3/metrics` answers."""
-        return prometheus.render(
-            self.feed,
-            self.aggregator.numbers,
-            self.aggregator.assess(),
-            self.pilot.machine.state,
-            self.node(),
-            uptime_s=self.picture.uptime_s,
-            dropped=self.picture.sources.dropped(),
-        )
-
     # -- life ----------------------------------------------------------------------------------------------------------
-
-    def _note_connection(self, event: ConnectionUp | ConnectionLost) -> None:
-        reason = event.reason if isinstance(event, ConnectionLost) else None
-        self._keep_connection(event.connection, event.at_us, reason)
-
-    def _keep_connection(self, connection: str, at_us: int, reason: str | None) -> None:
-        self.connection_events.append(
-            messages.ConnectionEvent(
-                connection=connection, is_up=reason is None, reason=reason, timestamp=rfc3339(at_us)
-            )
-        )
 
     async def _read_history(self, archive: Archive) -> None:
         """Show what an earlier run of this trader did, as far as the database tells."""
@@ -438,17 +346,10 @@ class Trader:
             log.warning("history not read", why=history.trouble)
         self.feed.gaps.extend(history.gaps)
         for row in history.connections:
-            self._keep_connection(row.connection, row.at_us, None if row.kind == "up" else row.reason or "lost")
+            reason = None if row.kind == "up" else row.reason or "lost"
+            self.desk.recall_connection(row.connection, reason, row.at_us)
         for transition in history.transitions:
-            self.hub.transitions.append(
-                messages.StateTransition(
-                    from_state=transition.source,
-                    to_state=transition.target,
-                    context=transition.context,
-                    timestamp=rfc3339(transition.at_us),
-                    metrics=None,
-                )
-            )
+            self.desk.recall_transition(transition.source, transition.target, transition.context, transition.at_us)
 
     async def run(self) -> None:
         """Live until `stop` or escalation. Raises what the root supervisor escalates with."""
@@ -456,18 +357,23 @@ class Trader:
             await self._read_history(self.archive)
         try:
             await supervise(
-                self.tree(),
+                _dressed(self.tree(), self._outside.dress),
                 self.stopping,
                 wall_us=self.wall_us,
                 rng=self.rng,
                 report=self.bus.publish,
-                abort=end_process,
+                abort=self._outside.abort,
+                say=self._say,
                 on_made=lambda root: setattr(self, "_root", root),
             )
         finally:
             if self._door is not None:
                 with trio.move_on_after(1.0, shield=True):
                     await self._door.rest.aclose()
+
+    def _say(self, error: BaseException) -> str:
+        """An error as the console, the database and health may show it: one line, bounded, without our secrets."""
+        return self._redactor.text(describe(error), ERROR_LENGTH_MAX)
 
     async def stop(self, reason: str) -> None:
         """Say `shutdown`, let the consoles hear it, then stop the tree in reverse order."""
@@ -486,20 +392,15 @@ class Trader:
         self.state_hash.take(event)
         if self.archive:
             self.archive.record_transition(event, self.feed.problem)
-        self.broadcaster.record(event)
+        self.desk.broadcaster.record(event)
 
-    def _restart_actor(self, args: Any) -> str:
-        name = str(args.get("name"))
-        if self._root is None or not self._root.kill(name):
-            msg = f"no actor {name[:60]!r} is running"
-            raise CommandRefused(msg)
-        result = f"{name} was ended; its supervisor starts it again"
+    def _audit(self, said: Audited) -> None:
         if self.archive is not None:
-            audit = command_row(
-                self.wall_us(), "console", "restart_actor", {"name": name}, result, is_done=True, mask=dict
-            )
-            self.archive.queue.put(audit)
-        return result
+            self.archive.queue.put(command_row(**asdict(said), mask=dict))
 
-    def _cut(self, peer: tuple[str, int]) -> None:
-        cut_connections(self.web_server.port, peer)
+
+def _dressed(spec: SupervisorSpec, dress: Callable[[ChildSpec], ChildSpec]) -> SupervisorSpec:
+    children = (
+        _dressed(child, dress) if isinstance(child, SupervisorSpec) else dress(child) for child in spec.children
+    )
+    return replace(spec, children=tuple(children))

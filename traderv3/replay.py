@@ -7,6 +7,7 @@ Exit codes: 0 played (or asked to stop), 1 a bug, 2 not a recording or a taken p
 """
 
 import argparse
+import itertools
 import json
 import math
 import random
@@ -14,7 +15,6 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +24,10 @@ import trio.testing
 
 from traderv3.app import create_app
 from traderv3.clients.replay import Replay
+from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
-from traderv3.console.broadcaster import LogTap
+from traderv3.console.log_tap import LogTap
+from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
 from traderv3.core.sockets import listen
 from traderv3.protocol.recording import Entry, RecordingProblem
@@ -35,8 +37,10 @@ from traderv3.telemetry.log import open_log
 EXIT_OK: Final = 0
 EXIT_CONFIGURATION: Final = 2
 EXIT_DIFFERS: Final = 4
-LEAP_S: Final = 0.5  # of the clock at once: actors show signs of life in between
-SLICE: Final = 256  # moments played at maximal speed between two chances for the other tasks to run
+LEAP_S: Final = 5.0  # of the clock between two chances for the other tasks to run: actors show signs of life then
+SLICE: Final = 1024  # moments played at the most between two such chances
+
+assert LIMITS.heartbeat_s > 3 * LEAP_S, "a task that wakes last of all has waited for two leaps before, and one more"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +61,9 @@ class Tempo:
         self.is_paused = False
         self.steps_until_s: float | None = None
         self._changed = trio.Event()
+        self._is_driven = True
+        self._stands_at_s = 0.0  # while it is driven: nobody else moves it, and asking it takes a while
+        self._leapt_s = 0.0  # since the other tasks had their chance
 
     def start(self) -> None:
         """Let it run."""
@@ -79,24 +86,40 @@ class Tempo:
         self._apply()
         return f"{'paused' if self.is_paused else 'playing'} at {trio.current_time():.3f} s, speed {self.speed:g}"
 
+    def finish(self) -> None:
+        """The recording is over: the clock goes on like any other."""
+        self.clock.rate = 1.0
+
     def _apply(self) -> None:
-        is_driven = self.is_paused or math.isinf(self.speed)
-        self.clock.rate = 0.0 if is_driven else self.speed
+        self._is_driven = self.is_paused or math.isinf(self.speed)
+        self.clock.rate = 0.0 if self._is_driven else self.speed
+        self._stands_at_s = trio.current_time()
         self._changed.set()
         self._changed = trio.Event()
 
     async def reach(self, at_s: float) -> None:
         """Wait until the clock is there, or move it."""
-        while (left_s := at_s - trio.current_time()) > 0:
-            if self.is_paused and (self.steps_until_s is None or trio.current_time() >= self.steps_until_s):
+        while (left_s := at_s - self._now_s()) > 0:
+            may_s = (self.steps_until_s or 0.0) - self._stands_at_s if self.is_paused else LEAP_S
+            if may_s <= 0:
                 await self._changed.wait()
-            elif self.is_paused or math.isinf(self.speed):
-                self.clock.jump(min(left_s, LEAP_S))
-                await trio.lowlevel.checkpoint()
+            elif self._is_driven:
+                await self._leap(min(left_s, may_s, LEAP_S))
             else:
                 changed = self._changed
                 with trio.move_on_after(left_s):
                     await changed.wait()
+
+    def _now_s(self) -> float:
+        return self._stands_at_s if self._is_driven else trio.current_time()
+
+    async def _leap(self, by_s: float) -> None:
+        self.clock.jump(by_s)
+        self._stands_at_s += by_s
+        self._leapt_s += by_s
+        if self._leapt_s >= LEAP_S:
+            self._leapt_s = 0.0
+            await trio.lowlevel.checkpoint()
 
 
 @dataclass
@@ -151,13 +174,12 @@ async def _play(
         moments += 1
         if moments % SLICE == 0:
             await trio.lowlevel.checkpoint()
-        if at_us > wall_us():
-            await tempo.reach((at_us - anchor_us) / 1e6)
+        await tempo.reach((at_us - anchor_us) / 1e6)
 
     async def play(replay: Replay) -> None:
         tempo.start()
         began = time.perf_counter()
-        await replay.play(_chained(first, journal), until)
+        await replay.play(itertools.chain((first,), journal), until)
         took_s = time.perf_counter() - began
         played = replay.played
         state_hash = trader.state_hash.value()
@@ -178,10 +200,16 @@ async def _play(
         }
         if is_batch:
             trader.stopping.set()
-        tempo.clock.rate = 1.0
+        tempo.finish()
 
     trader = Trader(
-        settings, listener, create_app, wall_us=wall_us, rng=random.Random(0), tap=tap, token=token, replay=play
+        settings,
+        lambda trader: WebServer(create_app(trader), listener, trader.desk.hub),
+        wall_us=wall_us,
+        rng=random.Random(0),
+        tap=tap,
+        token=token,
+        replay=play,
     )
     if not is_batch:
         print(f"console: {settings.console_url(trader.web_server.port)}", file=sys.stderr, flush=True)
@@ -191,11 +219,6 @@ async def _play(
             nursery.start_soon(_stop_on_signal, trader)
         await trader.run()
         nursery.cancel_scope.cancel()
-
-
-def _chained(first: Entry, journal: Iterator[Entry]) -> Iterator[Entry]:
-    yield first
-    yield from journal
 
 
 async def _obey(tempo: Tempo, trader: Trader) -> None:

@@ -4,11 +4,13 @@ Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation (the cau
 2 configuration, a taken port included; 3 the venue refused us for good; 130 interrupted twice.
 """
 
+import os
 import random
 import secrets
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,8 @@ from traderv3.clients.door import Door
 from traderv3.clients.doors import find_signer, open_door
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
-from traderv3.console.broadcaster import LogTap
+from traderv3.console.log_tap import LogTap
+from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
 from traderv3.core.clock import wall_us
 from traderv3.core.sockets import listen
@@ -42,6 +45,7 @@ log = structlog.get_logger(component="run")
 
 def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: float | None = None) -> int:
     """Run until stopped, or for so long; the process's exit code. `record_to`: one file instead of journal segments."""
+    _have_standard_streams()
     try:
         listener = listen(settings.host, settings.port)
     except OSError as exc:
@@ -63,10 +67,25 @@ def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: floa
     ):
         book.hide(token)
         book.tap = tap.take_line
+        sys.excepthook = book.tell_uncaught
+        threading.excepthook = lambda args: book.tell_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
         code = trio.run(_main, settings, door, listener, tap, token, book, rng, record_to, for_s)
     if record_to is not None:
         print(f"traderv3: {finish_recording(record_to)}", file=sys.stderr)
     return code
+
+
+def _have_standard_streams() -> None:
+    """Stand in for standard streams that are closed (a careless service file), before a socket gets their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stdout is None:  # what Python makes of a closed stream
+        sys.stdout = os.fdopen(1, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def _refuse(why: str) -> int:
@@ -107,8 +126,7 @@ async def _main(
 
     trader = Trader(
         settings,
-        listener,
-        create_app,
+        lambda trader: WebServer(create_app(trader), listener, trader.desk.hub),
         wall_us=wall_us,
         rng=rng,
         door=door,

@@ -16,7 +16,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair
 
 from tests.clients.http_venue import SIGNER, answer, asking, door_to, http_venue, rest_client, wall_us
-from traderv3.clients.door import HANDSHAKE_GAP_S, Door
+from traderv3.clients.door import HANDSHAKE_GAP_S, Door, Wires
 from traderv3.clients.doors import open_door
 from traderv3.clients.kalshi_demo_client import KalshiDemoClient
 from traderv3.clients.rest import RestClient
@@ -424,9 +424,7 @@ async def test_nobody_listening_is_no_connection() -> None:
 # -- many at once --------------------------------------------------------------------------------------------------
 
 
-async def test_connections_lost_together_come_back_one_after_the_other(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connections_lost_together_come_back_one_after_the_other(autojump_clock: MockClock) -> None:
     at: list[float] = []
 
     async def refuse(endpoint: Endpoint) -> trio.abc.Stream:
@@ -434,8 +432,8 @@ async def test_connections_lost_together_come_back_one_after_the_other(
         await trio.lowlevel.checkpoint()
         raise ConnectivityError("down")
 
-    monkeypatch.setattr("traderv3.clients.door.open_stream", refuse)
-    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1))
+    wires = Wires(open_stream=refuse)
+    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=wall_us, rng=random.Random(1), wires=wires)
 
     async def attempt() -> None:
         with pytest.raises(ConnectivityError):

@@ -20,7 +20,7 @@ from tests.clients.readings import commands, connections, messages  # noqa: F401
 from tests.clients.readings.table import POINTS, Point
 from tests.clients.scripted_door import BACKOFF, RecordingBus, wall_us
 from tests.clients.scripted_venue import Conversation, ScriptedVenue
-from traderv3.clients.door import Door
+from traderv3.clients.door import Door, Wires
 from traderv3.clients.orderbook_connector import OrderBookConnector
 from traderv3.clients.selection import Selection
 from traderv3.config.endpoints import parse_endpoint
@@ -41,18 +41,19 @@ CONNECTORS_MAX: Final = 4
 class Rig:
     """The real connectors and door; the venue on the other end of memory streams."""
 
-    def __init__(self, case: Point, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, case: Point) -> None:
         self.case = case
         self.venue = ScriptedVenue(case.served, case.reading)
         self.feed = Feed()
         self.bus = RecordingBus()
         self.given_up: list[str] = []
         self.wrong: list[str] = []
-        monkeypatch.setattr("traderv3.clients.door.open_stream", self.venue.open_stream)
         key = ed25519.Ed25519PrivateKey.generate()
         api = parse_endpoint("http://127.0.0.1:8010/trade-api/v2", Environment.SIM, "api")
         ws = parse_endpoint("ws://127.0.0.1:8010/trade-api/ws/v2", Environment.SIM, "ws")
-        self.door = Door(api, ws, Signer("key", key), wall_us=wall_us, rng=random.Random(1))
+        self.door = Door(
+            api, ws, Signer("key", key), wall_us=wall_us, rng=random.Random(1), wires=Wires(self.venue.open_stream)
+        )
         self.door.rest = cast("Any", SimpleNamespace(measure_clock=trio.lowlevel.checkpoint))
         self._connectors = 0
         self._nursery: trio.Nursery | None = None
@@ -124,8 +125,8 @@ def most_in_a_minute(times: Iterable[float]) -> int:
 
 
 @pytest.mark.parametrize("case", POINTS, ids=lambda case: case.name)
-async def test_the_client_survives(case: Point, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig(case, monkeypatch)
+async def test_the_client_survives(case: Point, autojump_clock: MockClock) -> None:
+    rig = Rig(case)
     await rig.run()
 
     assert not rig.wrong, rig.wrong[:3]
@@ -144,9 +145,9 @@ def test_every_point_is_in_the_table_once() -> None:
 
 
 async def test_what_we_offer_and_ask_is_the_same_on_every_connection(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: MockClock,
 ) -> None:
-    rig = Rig(Point(name="by the book", reading=commands.ByTheBook, run_s=5.0), monkeypatch)
+    rig = Rig(Point(name="by the book", reading=commands.ByTheBook, run_s=5.0))
     await rig.run()
 
     for headers in rig.venue.requests:
@@ -155,12 +156,12 @@ async def test_what_we_offer_and_ask_is_the_same_on_every_connection(
         assert headers["kalshi-access-signature"]
 
 
-async def test_the_oracle_can_fail(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oracle_can_fail(autojump_clock: MockClock) -> None:
     class Lies(Conversation):
         def tell_delta(self, ticker: str, side: str, at: int, change: int) -> None:
             super().tell_delta(ticker, side, at, change if change < 0 else change + 100)
 
-    rig = Rig(Point(name="lies", reading=Lies, run_s=20.0), monkeypatch)
+    rig = Rig(Point(name="lies", reading=Lies, run_s=20.0))
     await rig.run()
 
     assert rig.wrong

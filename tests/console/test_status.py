@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.console.making import NOW_US, Made
 from traderv3.console.messages import Metrics, Status
-from traderv3.console.status import Picture, book_levels, market_top
+from traderv3.console.reports import book_levels, market_top
 from traderv3.domain.book import Book
 from traderv3.domain.feed import Line, Link
 from traderv3.domain.health import Health, Level, Reason
@@ -65,7 +65,7 @@ def test_levels_are_printed_ascending_with_the_best_last_and_cut_to_the_best() -
     book.replace([(4500, 12000), (4700, 350), (100, 1)], [])
 
     body = book_levels(book, depth=2)
-    assert body["yes"] == [["0.4500", "120.00"], ["0.4700", "3.50"]]
+    assert body["yes"] == [("0.4500", "120.00"), ("0.4700", "3.50")]
     assert body["no"] == []
     assert body["clock"] is None
 
@@ -98,7 +98,7 @@ async def test_a_quiet_market_is_not_an_error() -> None:
 
 async def test_health_stands_at_both_places_from_one_value() -> None:
     made = Made(health=Health(Level.DEGRADED, (Reason("c", "m", NOW_US, Level.DEGRADED),)))
-    picture: Picture = made.hub().picture
+    picture = made.hub().picture
     status = picture.trader_status()
 
     assert status.health == status.metrics.health == "degraded"

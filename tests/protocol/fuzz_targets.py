@@ -29,6 +29,7 @@ READERS: Final = [
     if name.startswith("read_") and callable(read)
 ]
 HEADER: Final = header_line(environment="sim", markets=["A"], started_us=1)
+EXACT: Final = header_line(environment="sim", markets=["A"], started_us=1, is_exact=True)
 
 
 def read_frames(data: bytes) -> None:
@@ -101,18 +102,21 @@ def decode_messages(data: bytes) -> None:
 
 
 def read_recording(data: bytes) -> None:
-    """As a whole file, behind a good header, and compressed."""
-    for body, name in ((data, "a.jsonl"), (HEADER + data, "a.jsonl"), (data, "a.jsonl.gz"), (data, "a.jsonl.zst")):
+    """As a whole file, behind a good header of either kind, and compressed."""
+    plain = ((body, "a.jsonl") for body in (data, HEADER + data, EXACT + data, EXACT + data + b"\n"))
+    for body, name in (*plain, (data, "a.jsonl.gz"), (data, "a.jsonl.zst")):
         try:
             reader = RecordingReader(io.BytesIO(body), name)
         except RecordingProblem:
             continue
         for _ in range(body.count(b"\n") + 2):
             try:
-                if next(reader, None) is None:
-                    break
+                entry = next(reader, None)
             except RecordingProblem:
                 continue
+            if entry is None:
+                break
+            assert not entry.dir or len(entry.exact) <= len(body)
 
 
 def read_answers(data: bytes) -> None:
@@ -137,5 +141,9 @@ SEEDS: Final = list(
     itertools.chain(
         [b"", b"{}", b"null", b"[" * 3000, b'{"a":' * 3000, b"\xff\xfe", b'"\\ud800"', b"9" * 5000, b"-1e999999999"],
         [subscribed(1), snapshot("A", 3, {("yes", 4000): 100})],
+        [
+            b'{"at_us":1,"conn":1,"dir":"in","frame":{"type":"ok"}\r\n}',
+            b'{"at_us":1,"conn":1,"dir":"in","raw":"/w==","frame":{}}',
+        ],
     )
 )

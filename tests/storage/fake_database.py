@@ -44,6 +44,12 @@ class FakeDatabase:
         self.batches.append(len(batch))
         return len(fresh)
 
+    def prune(self, table: str, before_us: int, most: int) -> int:
+        old = [key for key, row in self.rows.items() if row.table == table and row.at_us < before_us]
+        for key in old[:most]:
+            del self.rows[key]
+        return len(old[:most])
+
     def abort(self) -> None:
         self.aborts += 1
 

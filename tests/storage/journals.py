@@ -1,5 +1,6 @@
 """Journals for the tests: written in the test's own thread, or by the real actor; and read back."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import trio
 
+from traderv3.config.limits import JournalLimits
 from traderv3.core.lifeline import Lifeline
 from traderv3.protocol.recording import Entry
 from traderv3.storage.journal import Journal
-from traderv3.storage.journal_queue import Batch, JournalQueue
+from traderv3.storage.journal_queue import JournalQueue, frames_item
 from traderv3.storage.journal_reader import JournalReader, open_journal
-from traderv3.storage.journal_writer import JournalLimits, JournalWriter, Written
+from traderv3.storage.journal_writer import JournalWriter, Written
 
 AT_US = 1_795_359_761_279_123  # 2026-11-22T15:02:41.279Z
 QUICK = JournalLimits(flush_s=0.01, sync_s=0.05, retry_s=0.05)
@@ -28,8 +30,11 @@ def made(directory: Path, limits: JournalLimits = QUICK, *, wall_us: Callable[[]
 class Bench:
     """A queue and a writer without a thread: `round` does what the thread does each time."""
 
-    def __init__(self, directory: Path, limits: JournalLimits = QUICK) -> None:
+    def __init__(
+        self, directory: Path, limits: JournalLimits = QUICK, *, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.directory = directory
+        self._clock_s = clock_s
         self.limits = limits
         self.queue = JournalQueue(
             frames_max=limits.queue_frames_max, bytes_max=limits.queue_bytes_max, wake_bytes=1 << 20
@@ -42,11 +47,17 @@ class Bench:
             return made(self.directory)._header(started_us)
 
         return JournalWriter(
-            self.directory, self.queue, header, self.limits, self.written, wall_us=lambda: AT_US + 10**6
+            self.directory,
+            self.queue,
+            header,
+            self.limits,
+            self.written,
+            wall_us=lambda: AT_US + 10**6,
+            clock_s=self._clock_s,
         )
 
     def put(self, *frames: bytes, conn: int = 1, at_us: int = AT_US, is_inbound: bool = True) -> None:
-        self.queue.put(Batch(at_us, conn, is_inbound, False, frames, sum(map(len, frames))))
+        self.queue.put(frames_item(frames, at_us=at_us, conn=conn, is_inbound=is_inbound))
 
     def round(self) -> None:
         self.writer._round()

@@ -14,11 +14,12 @@ import trio
 
 from tests.storage.making import AT_US, files_of_at_most, numbers, read, transition
 from tests.storage.postgres_server import PostgresServer, free_port
+from traderv3.config.limits import QueueLimits
 from traderv3.core.clock import wall_us
 from traderv3.core.lifeline import Lifeline
 from traderv3.storage.database import open_database
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import QueueLimits, WriteQueue
+from traderv3.storage.write_queue import WriteQueue
 
 IS_SOAK = os.environ.get("V3_SOAK") == "1"
 SEEDS = range(50 if IS_SOAK else 3)

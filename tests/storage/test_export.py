@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.storage.making import AT_US, ONE_OF_EACH, stored, transition
+from traderv3.domain.timestamps import parse_time
 from traderv3.domain.units import Price, Qty, parse_price, parse_qty
 from traderv3.storage import export_command
 from traderv3.storage.database import CHUNK_ROWS, open_database
@@ -69,8 +70,8 @@ def test_trades_make_the_round_trip_exactly_and_in_order(url: str, tmp_path: Pat
         assert parse_price(line["yes_price"]) == row.yes_price
         assert parse_qty(line["count"]) == row.count
         assert line["is_taker_yes"] == ("true" if row.is_taker_yes else "false")
-        assert export_command.parse_time(line["at"], NOW) == row.at_us
-        assert export_command.parse_time(line["received"], NOW) == row.received_us
+        assert parse_time(line["at"], NOW) == row.at_us
+        assert parse_time(line["received"], NOW) == row.received_us
 
 
 def test_a_bar_as_it_stands_in_the_file(url: str, tmp_path: Path) -> None:
@@ -243,16 +244,3 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
     assert run(url, "--what", "transitions", "--out", "/dev/null") == 0
     assert not Path("/dev/null").is_file()
-
-
-@pytest.mark.parametrize(
-    ("text", "at"),
-    [
-        ("10m", datetime(2026, 11, 22, 15, 20, tzinfo=UTC)),
-        ("9:05", datetime(2026, 11, 22, 9, 5, tzinfo=UTC)),
-        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
-        ("2026-11-01T12:00:00.000001+02:00", datetime(2026, 11, 1, 10, microsecond=1, tzinfo=UTC)),
-    ],
-)
-def test_times_are_read_as_people_write_them(text: str, at: datetime) -> None:
-    assert export_command.parse_time(text, NOW) == int(at.timestamp()) * 1_000_000 + at.microsecond

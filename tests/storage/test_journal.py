@@ -16,6 +16,7 @@ from tests.storage.journals import AT_US, QUICK, SMALL, Bench, eventually, exact
 from traderv3.core.lifeline import Lifeline
 from traderv3.protocol.recording import LOST, RecordingReader
 from traderv3.storage.journal import Journal, journal_directory
+from traderv3.storage.journal_queue import Item
 from traderv3.storage.journal_reader import open_journal
 from traderv3.storage.segments import list_segments
 
@@ -123,10 +124,9 @@ def test_a_segment_ends_at_its_size_and_all_together_stay_within_the_bound(tmp_p
     assert reader.damages_found == 0
 
 
-def test_a_segment_ends_at_its_age_unless_it_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segment_ends_at_its_age_unless_it_is_empty(tmp_path: Path) -> None:
     now_s = [100.0]
-    monkeypatch.setattr("traderv3.storage.journal_writer.time.monotonic", lambda: now_s[0])
-    bench = Bench(tmp_path, replace(QUICK, segment_s_max=60.0))
+    bench = Bench(tmp_path, replace(QUICK, segment_s_max=60.0), clock_s=lambda: now_s[0])
     for at_s, frames in ((0, 1), (59, 1), (61, 1), (200, 0), (500, 0), (501, 1)):
         now_s[0] = 100.0 + at_s
         if frames:
@@ -222,7 +222,7 @@ async def test_a_bug_in_the_thread_ends_the_actor_and_the_next_start_records_wha
 
 async def test_a_frame_that_the_thread_dies_of_is_not_tried_again(tmp_path: Path) -> None:
     journal = made(tmp_path)
-    journal.frames(1, AT_US, [b"1", "not bytes"], is_inbound=True)  # type: ignore[list-item]  # the bug
+    journal._queue.put(Item(AT_US, 1, 2, 10, "not bytes"))  # type: ignore[arg-type]  # the bug
     with pytest.RaisesGroup(TypeError):
         await journal.run(Lifeline())
     async with running(journal):

@@ -15,6 +15,7 @@ import pytest
 
 from tests.storage import journalling_child
 from tests.storage.journals import AT_US, QUICK, Bench, eventually, exact, made, read, running
+from tests.storage.small_disk import mounted
 from traderv3.protocol.recording import LOST
 from traderv3.storage.segments import list_segments
 
@@ -70,13 +71,10 @@ def test_a_killed_process_loses_less_than_a_second_and_the_next_one_goes_on(tmp_
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of `DISK_BYTES`."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (root and the right to mount are needed)")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "disk", size=DISK_BYTES) as is_mounted:
+        if not is_mounted:
+            pytest.skip("a small file system cannot be mounted here (root and the right to mount are needed)")
+        yield tmp_path / "disk"
 
 
 @pytest.mark.process

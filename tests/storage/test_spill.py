@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.storage.making import ONE_OF_EACH, stored, transition
+from traderv3.config.limits import SpillLimits
 from traderv3.storage.rows import Stored
 from traderv3.storage.spill import Spill, SpillFull
 
@@ -43,7 +44,7 @@ def test_every_kind_of_row_comes_back_as_it_went_in(tmp_path: Path) -> None:
 
 
 def test_rows_come_back_in_order_over_segments_which_are_deleted_one_by_one(tmp_path: Path) -> None:
-    spill = Spill(tmp_path, "1-run", segment_bytes=1_000)
+    spill = Spill(tmp_path, "1-run", limits=SpillLimits(segment_bytes=1_000))
     for first in range(1, 101, 10):
         spill.append(many(10, first))
     made = segments(tmp_path)
@@ -80,7 +81,7 @@ def test_what_is_appended_while_others_are_read_comes_after_them(tmp_path: Path)
 
 
 def test_the_next_run_takes_over_what_was_left_and_writes_behind_it(tmp_path: Path) -> None:
-    dead = Spill(tmp_path, "1-dead", segment_bytes=500)
+    dead = Spill(tmp_path, "1-dead", limits=SpillLimits(segment_bytes=500))
     for first in range(1, 31, 10):
         dead.append(many(10, first))
     dead.read(5)
@@ -170,7 +171,7 @@ def test_a_line_longer_than_any_chunk_is_read(tmp_path: Path) -> None:
 
 
 def test_the_bound_holds_and_says_so(tmp_path: Path) -> None:
-    spill = Spill(tmp_path, "1-run", bytes_max=2_000, segment_bytes=1_000)
+    spill = Spill(tmp_path, "1-run", limits=SpillLimits(bytes_max=2_000, segment_bytes=1_000))
     for number in range(1, 16):
         spill.append(many(1, number))
 

@@ -15,9 +15,10 @@ from trio.testing import MockClock
 
 from tests.storage.fake_database import FakeDatabase, SlowRunner
 from tests.storage.making import AT_US, stored, transition
+from traderv3.config.limits import QueueLimits, SpillLimits
 from traderv3.core.lifeline import Lifeline
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import Blocking, QueueLimits, WriteQueue, on_the_spot
+from traderv3.storage.write_queue import Blocking, WriteQueue, on_the_spot
 
 LIMITS = QueueLimits(capacity=1_000)
 
@@ -32,7 +33,9 @@ def make_queue(
     bytes_max: int = 10_000_000,
     seed: int = 0,
 ) -> WriteQueue:
-    spill = Spill(folder / "spill", f"1-{run_id}", bytes_max=bytes_max, segment_bytes=min(bytes_max, 20_000))
+    spill = Spill(
+        folder / "spill", f"1-{run_id}", limits=SpillLimits(bytes_max=bytes_max, segment_bytes=min(bytes_max, 20_000))
+    )
     return WriteQueue(
         lambda: database,
         spill,

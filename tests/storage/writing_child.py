@@ -12,18 +12,19 @@ import structlog
 import trio
 
 from tests.storage.making import transition
+from traderv3.config.limits import QueueLimits, SpillLimits
 from traderv3.core.clock import wall_us
 from traderv3.core.lifeline import Lifeline
 from traderv3.storage.database import open_database
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import QueueLimits, WriteQueue
+from traderv3.storage.write_queue import WriteQueue
 
 
 async def write(url: str, folder: Path, run_id: str, seed: int) -> None:
     rng = random.Random(seed)
     queue = WriteQueue(
         lambda: open_database(url, wall_us=wall_us),
-        Spill(folder, f"{time.time_ns():020d}-{run_id}", segment_bytes=20_000),
+        Spill(folder, f"{time.time_ns():020d}-{run_id}", limits=SpillLimits(segment_bytes=20_000)),
         run_id=run_id,
         wall_us=wall_us,
         rng=rng,

@@ -179,10 +179,14 @@ def test_an_actor_that_is_down_is_a_cause_at_any_depth(status: Status, depth: in
     tree = node("discovery", status, error="ValueError: boom")
     for level in range(depth):
         tree = node(f"level{level}", Status.RUNNING, tree)
-    is_down = status in (Status.BACKOFF, Status.FAILED)
+    is_down = status in (Status.BACKOFF, Status.FAILED, Status.STARTING)
 
     expected = [("discovery", Level.DEGRADED, f"{status}: ValueError: boom")] if is_down else []
     assert causes_of(tree=(tree,)) == expected
+
+
+def test_a_first_start_is_no_cause() -> None:
+    assert causes_of(tree=(node("discovery", Status.STARTING),)) == []
 
 
 def test_an_actor_that_ended_without_an_error_is_said_to_have_ended() -> None:

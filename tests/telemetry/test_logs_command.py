@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from traderv3.telemetry.log_file import LogFile
 from traderv3.telemetry.log_tail import LogTail
-from traderv3.telemetry.logs_command import Filters, LogsProblem, Printer, add_arguments, main, parse_line, parse_since
+from traderv3.telemetry.logs_command import Filters, Printer, add_arguments, main, parse_line
 
 NOW = datetime(2026, 11, 22, 15, 2, 41, tzinfo=UTC)
 
@@ -107,30 +107,6 @@ def test_what_cannot_be_used_is_said(
 
     assert (code, out) == (2, [])
     assert reason in err
-
-
-@pytest.mark.parametrize(
-    ("text", "at"),
-    [
-        ("10m", "2026-11-22T14:52:41.000Z"),
-        ("2h", "2026-11-22T13:02:41.000Z"),
-        ("09:30", "2026-11-22T09:30:00.000Z"),
-        ("9:30:15", "2026-11-22T09:30:15.000Z"),
-        ("2026-11-22T15:00:00.250Z", "2026-11-22T15:00:00.250Z"),
-        ("2026-11-22T10:00:00-05:00", "2026-11-22T15:00:00.000Z"),
-    ],
-)
-def test_how_a_time_may_be_written(text: str, at: str) -> None:
-    assert parse_since(text, NOW) == at
-
-
-@given(st.text())
-def test_no_time_whatever_raises_anything_else(text: str) -> None:
-    try:
-        parsed = parse_since(text, NOW)
-    except LogsProblem:
-        return
-    assert parsed.endswith("Z")
 
 
 @given(st.binary())

@@ -107,6 +107,7 @@ class ChannelConnector:
                         batch = await transport.receive_batch()
                     lifeline.beat()
                     self._take(session, line, batch)
+                    self._feed.check_renewal(self.name)
         finally:
             if line.link is Link.CONNECTED:
                 self._tape.event(self._conn, self._wall_us(), "close")

@@ -11,6 +11,7 @@ Dies: only when an invariant breaks; a venue that is down is waited out.
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -24,7 +25,7 @@ from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.errors import RemoteProtocolError, TraderError
 from traderv3.domain.events import MarketsDropped
-from traderv3.domain.feed import Feed
+from traderv3.domain.feed import Feed, Listing
 from traderv3.domain.market_facts import MarketLifecycle
 from traderv3.protocol.rest import ListedMarket
 
@@ -108,6 +109,7 @@ class MarketDiscovery:
             return
         if fact.close_us is not None:
             self._close_us[ticker] = fact.close_us
+            feed.listings[ticker] = replace(feed.listings.get(ticker, Listing()), close_us=fact.close_us)
         match fact.event_type:
             case "determined" | "settled":
                 self._dismiss(ticker, "determined" if fact.event_type == "determined" else "finalized")
@@ -247,6 +249,7 @@ class MarketDiscovery:
     def _learn(self, markets: Iterable[ListedMarket]) -> None:
         for market in markets:
             self._feed.statuses[market.ticker] = market.status
+            self._feed.listings[market.ticker] = Listing(market.title, market.close_us, market.grid)
             if market.close_us is not None:
                 self._close_us[market.ticker] = market.close_us
 

@@ -7,13 +7,15 @@ Never: a second way to open a connection to a venue.
 """
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
+import httpx2
 import trio
 
-from traderv3.clients.rest import RestClient
+from traderv3.clients.rest import CheckedTransport, RestClient
 from traderv3.clients.transport import Transport, TransportLimits, open_stream, open_transport
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import Endpoint
@@ -21,6 +23,17 @@ from traderv3.domain.errors import ConnectivityError, TraderError
 from traderv3.protocol.signing import Signer
 
 HANDSHAKE_GAP_S: Final = 0.1  # each is an authenticated request; the smallest tier takes 20 of those a second
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What carries our bytes: sockets, or in a simulation memory. Raises what `open_stream` and `CheckedTransport` raise."""
+
+    open_stream: Callable[[Endpoint], Awaitable[trio.abc.Stream]] = open_stream
+    make_http: Callable[[Endpoint], httpx2.AsyncBaseTransport] = CheckedTransport
+
+
+SOCKETS: Final = Wires()
 
 
 class Door:
@@ -35,14 +48,16 @@ class Door:
         wall_us: Callable[[], int],
         rng: random.Random,
         limits: TransportLimits | None = None,
+        wires: Wires = SOCKETS,
     ) -> None:
         assert (api.kind, ws.kind) == ("api", "ws")
         assert api.environment is ws.environment
         self.ws = ws
         self.clock = VenueClock(wall_us)
-        self.rest = RestClient(api, signer, self.clock, rng=rng)
+        self.rest = RestClient(api, signer, self.clock, rng=rng, http=wires.make_http(api))
         self.proven = trio.Event()
         self._signer = signer
+        self._wires = wires
         self._limits = limits or TransportLimits()
         self._next_handshake_at = 0.0
 
@@ -51,7 +66,7 @@ class Door:
         """An accepted WebSocket for the block. Raises `ConnectivityError`, `VenueRefused`, `EnvironmentMismatch`."""
         await self._wait_for_turn()
         with trio.move_on_after(self._limits.connect_s) as scope:
-            stream = await open_stream(self.ws)
+            stream = await self._wires.open_stream(self.ws)
         if scope.cancelled_caught:
             msg = f"{self.ws.authority} did not accept a connection within {self._limits.connect_s:g} s"
             raise ConnectivityError(msg)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from traderv3.clients.door import Door
+from traderv3.clients.door import SOCKETS, Door, Wires
 from traderv3.clients.kalshi_demo_client import KalshiDemoClient
 from traderv3.clients.transport import TransportLimits
 from traderv3.config.endpoints import DemoEndpoint, Endpoint
@@ -15,7 +15,15 @@ from traderv3.domain.errors import EnvironmentMismatch
 from traderv3.protocol.signing import Signer, load_private_key
 
 
-def open_door(api: Endpoint, ws: Endpoint, signer: Signer, *, wall_us: Callable[[], int], rng: random.Random) -> Door:
+def open_door(
+    api: Endpoint,
+    ws: Endpoint,
+    signer: Signer,
+    *,
+    wall_us: Callable[[], int],
+    rng: random.Random,
+    wires: Wires = SOCKETS,
+) -> Door:
     """The door that the endpoints' environment asks for. Opens no connection yet. Raises `EnvironmentMismatch`."""
     limits = TransportLimits(
         connect_s=LIMITS.connect_s, handshake_s=LIMITS.handshake_s, ping_s=LIMITS.ping_s, silence_s=LIMITS.silence_s
@@ -25,7 +33,7 @@ def open_door(api: Endpoint, ws: Endpoint, signer: Signer, *, wall_us: Callable[
     if Environment.PAPER in (api.environment, ws.environment):
         msg = "paper reaches the demo exchange alone"
         raise EnvironmentMismatch(msg)
-    return Door(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits)
+    return Door(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits, wires=wires)
 
 
 def find_signer(settings: Settings) -> Signer:

@@ -140,6 +140,10 @@ class OrderBookConnector:
                     batch = await transport.receive_batch()
                 lifeline.beat()
                 commands = books.step(batch, self._share(), at_us=now_us())
+                if batch:
+                    now = trio.current_time()
+                    self._feed.receive_to_book.note(int((now - transport.batch_at) * 1e6), now_s=now)
+                self._feed.check_renewal(self.name)
         except (ConnectivityError, RemoteProtocolError) as exc:
             reason = str(exc)
             raise

@@ -8,6 +8,7 @@ Units: times in microseconds since the epoch. Never: a socket to a venue, or a f
 """
 
 import itertools
+import operator
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,15 +17,16 @@ from traderv3.clients.book_line import BookLine
 from traderv3.core.event_bus import EventBus
 from traderv3.domain.book import Book, BookState, NegativeLevel
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
-from traderv3.domain.feed import Feed
+from traderv3.domain.feed import AWAY_FAILURES, Feed
 from traderv3.domain.states import State
 from traderv3.domain.tape import NO_TAPE
 from traderv3.domain.units import UnitError, format_price, format_qty
-from traderv3.protocol import wire
+from traderv3.protocol import channel_wire, wire
 from traderv3.protocol.recording import Entry
 from traderv3.protocol.session import SessionLimits
 
 LOOK_US: Final = 1_000_000
+_MOMENT: Final = operator.attrgetter("at_us", "conn", "event")
 UNANSWERED: Final = SessionLimits(chunk=1_000_000, answer_s=1e12)  # nobody is there to answer
 
 
@@ -50,7 +52,9 @@ class _Connection:
 
 
 class Replay:
-    """Plays entries in their order. `look` asks the machine to move, `follow` makes it move where it was not to be asked."""
+    """Plays entries in their order. `look` asks the machine to move, `follow` makes it move where it was not to be asked;
+    `excuse` starts the time limit of its state anew.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class Replay:
         look: Callable[[], Awaitable[None]],
         follow: Callable[[State, str], Awaitable[None]],
         state: Callable[[], State],
+        excuse: Callable[[], None] = lambda: None,
     ) -> None:
         self.played = Played()
         self._feed = feed
@@ -69,6 +74,7 @@ class Replay:
         self._look = look
         self._follow = follow
         self._state = state
+        self._excuse = excuse
         self._lines: dict[str, BookLine] = {}
         self._connections: dict[int, _Connection] = {}
         self._others: set[int] = set()  # connections that carry no books
@@ -77,7 +83,7 @@ class Replay:
 
     async def play(self, entries: Iterator[Entry], until: Callable[[int], Awaitable[None]]) -> None:
         """To the end. `until` waits for the clock to reach a moment, before what was recorded then is played."""
-        moments = itertools.groupby(entries, key=lambda entry: (entry.at_us, entry.conn, entry.event))
+        moments = itertools.groupby(entries, key=_MOMENT)
         for (at_us, conn, event), group in moments:
             await until(at_us)
             if event is not None:
@@ -145,6 +151,12 @@ class Replay:
         self._has_own_moves = True
         target = State(entry.target or "")
         self._feed.problem = entry.problem
+        for name, line in self._feed.lines.items():  # tries that failed are not on the tape, only what was made of them
+            line.failures = AWAY_FAILURES if name in (entry.away or "").split(",") else 0
+        if (
+            target is not State.ERROR
+        ):  # the recorded clock may have been set; the live machine's time limit did not mind
+            self._excuse()
         if target is not State.SHUTDOWN:
             await self._look()
         if self._state() is not target:
@@ -156,11 +168,9 @@ class Replay:
     def _on_frames(self, conn: int, frames: list[bytes], at_us: int) -> None:
         connection = self._connections.get(conn)
         if connection is None or not connection.is_ours:
-            connection = self._on_foreign(conn, connection, frames, at_us)
-        if connection is not None:
+            self._on_foreign(conn, connection, frames, at_us)
+        else:
             self._step(connection, frames, at_us)
-            if not connection.is_ours:
-                self._repair(connection, at_us)
 
     def _step(self, connection: _Connection, frames: list[bytes], at_us: int) -> None:
         try:
@@ -170,28 +180,29 @@ class Replay:
 
     # -- recordings of others ------------------------------------------------------------------------------------------
 
-    def _on_foreign(
-        self, conn: int, connection: _Connection | None, frames: list[bytes], at_us: int
-    ) -> _Connection | None:
-        """Keep the shadow, and open the connection with its first snapshot; None before that."""
+    def _on_foreign(self, conn: int, connection: _Connection | None, frames: list[bytes], at_us: int) -> None:
+        """Keep the shadow, open the connection with its first snapshot, and step with the frames that are about books."""
         shadow = connection.shadow if connection is not None else {}
-        for raw in frames:
-            _shade(shadow, raw)
-        if not shadow:
-            return None
+        ours = [raw for raw in frames if _shade(shadow, raw)]
+        if not ours or not shadow:
+            return
         if connection is None:
             connection = self._connect(conn, f"connection {conn}", UNANSWERED)
             connection.shadow, connection.is_ours = shadow, False
             connection.tickers = tuple(shadow)
             connection.line.open(conn, connection.tickers, at_us=at_us - 1)
-        connection.tickers = tuple(shadow)
-        return connection
+        if len(connection.tickers) != len(shadow):
+            connection.tickers = tuple(shadow)
+        self._step(connection, ours, at_us)
+        self._repair(connection, at_us)
 
     def _repair(self, connection: _Connection, at_us: int) -> None:
         line = connection.line
         for ticker, book in line.session.books.items():
+            if book.state is BookState.LIVE:
+                continue
             shadow = connection.shadow.get(ticker)
-            if book.state is not BookState.LIVE and shadow is not None and not shadow.is_crossed:
+            if shadow is not None and not shadow.is_crossed:
                 self.played.assumed += 1
                 line.assume(_snapshot_of(shadow), at_us=at_us)
 
@@ -200,20 +211,34 @@ def _tickers(entry: Entry) -> tuple[str, ...]:
     return tuple(ticker for ticker in (entry.markets or "").split(",") if ticker)
 
 
-def _shade(shadow: dict[str, Book], raw: bytes) -> None:
-    """Apply one frame without counting. What cannot be read is the session's to judge."""
+def _shade(shadow: dict[str, Book], raw: bytes) -> bool:
+    """Apply one frame without counting; False if it is of another channel, which has a connection of its own when live.
+
+    What cannot be read is the session's to judge.
+    """
     try:
         frame = wire.FRAME.decode(raw)
-        if isinstance(frame, wire.Snapshot):
-            book = shadow.setdefault(frame.msg.market_ticker, Book(frame.msg.market_ticker))
-            book.replace(wire.levels(frame.msg.yes_dollars_fp), wire.levels(frame.msg.no_dollars_fp))
-        elif isinstance(frame, wire.Delta) and frame.msg.market_ticker in shadow:
-            body = frame.msg
+    except wire.UNDECODABLE:
+        return not _is_of_other_channel(raw)
+    body = frame.msg if isinstance(frame, wire.Snapshot | wire.Delta) else None
+    try:
+        if isinstance(body, wire.DeltaBody) and body.market_ticker in shadow:
             shadow[body.market_ticker].apply(
                 body.side == "yes", wire.PRICES[body.price_dollars], wire.COUNTS[body.delta_fp]
             )
-    except (*wire.UNDECODABLE, UnitError, NegativeLevel):
-        return
+        elif isinstance(body, wire.SnapshotBody):
+            book = shadow.setdefault(body.market_ticker, Book(body.market_ticker))
+            book.replace(wire.levels(body.yes_dollars_fp), wire.levels(body.no_dollars_fp))
+    except (UnitError, NegativeLevel):
+        pass
+    return True
+
+
+def _is_of_other_channel(raw: bytes) -> bool:
+    try:
+        return wire.HEADER.decode(raw).type in channel_wire.CHANNELS
+    except wire.UNDECODABLE:
+        return False
 
 
 def _snapshot_of(book: Book) -> wire.SnapshotBody:

@@ -78,7 +78,7 @@ class _Paged(Protocol):
 P = TypeVar("P", bound=_Paged)
 
 
-class _CheckedTransport(httpx2.AsyncHTTPTransport):
+class CheckedTransport(httpx2.AsyncHTTPTransport):
     """Asks the environment before every single request, whatever built its URL."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -103,13 +103,22 @@ class RestClient:
     `RemoteProtocolError` (an answer that cannot be read). Filters are the venue's own, by its names.
     """
 
-    def __init__(self, api: Endpoint, signer: Signer, clock: VenueClock, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        api: Endpoint,
+        signer: Signer,
+        clock: VenueClock,
+        *,
+        rng: random.Random,
+        http: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`http` carries the requests: sockets, unless something else is given."""
         self._api = api
         self._signer = signer
         self._clock = clock
         self._gate = RestGate(wall_us=clock.wall_us, rng=rng)
         self._http = httpx2.AsyncClient(
-            transport=_CheckedTransport(api), trust_env=False, follow_redirects=False, timeout=REQUEST_S
+            transport=http or CheckedTransport(api), trust_env=False, follow_redirects=False, timeout=REQUEST_S
         )
 
     async def aclose(self) -> None:

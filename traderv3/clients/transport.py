@@ -10,6 +10,7 @@ Never: a connection to a host that the environment does not allow, whatever buil
 
 import re
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from traderv3.protocol.rest import advice, error_text
 
 READ_BYTES: Final = 64 * 1024
 HEAD_MAX: Final = 64 * 1024
+BATCHES_WAITING: Final = 2  # one in the channel, one with its sender
 # What trio-websocket's reader task lets out when the venue does not speak WebSocket as it should.
 _BY_THE_VENUE: Final = (ProtocolError, h11.ProtocolError, trio_websocket.HandshakeError)
 _HEAD_END: Final = b"\r\n\r\n"
@@ -124,6 +126,7 @@ class BatchStream(trio.abc.Stream):
         self.status: int | None = None
         self.refusal_body = b""
         self.last_bytes_at = trio.current_time()
+        self.arrivals: deque[float] = deque(maxlen=BATCHES_WAITING)  # of the batches that nobody has taken yet
         self.error: RemoteProtocolError | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -185,6 +188,7 @@ class BatchStream(trio.abc.Stream):
             self.error = exc
             return None
         if messages and not self._is_discarding:
+            self.arrivals.append(self.last_bytes_at)
             try:
                 await self._tell_batch.send(messages)
             except trio.BrokenResourceError:
@@ -225,14 +229,17 @@ class Transport:
         self._stream = stream
         self._limits = limits
         self._is_leaving = False
+        self.batch_at = 0.0  # when the bytes of the last batch were read, on Trio's clock
         self.websocket: trio_websocket.WebSocketConnection | None = None
 
     async def receive_batch(self) -> list[bytes]:
         """The data messages that have come, at least one. Raises `ConnectivityError` when the connection is over."""
         try:
-            return await self._stream.batches.receive()
+            batch = await self._stream.batches.receive()
         except trio.EndOfChannel:
             raise self._why_over() from None
+        self.batch_at = self._stream.arrivals.popleft()
+        return batch
 
     async def send(self, command: bytes) -> None:
         """Send one text message. Raises `ConnectivityError`."""

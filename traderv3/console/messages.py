@@ -72,8 +72,19 @@ class MailboxReport(Message, frozen=True, kw_only=True):
     oldest_ms: int
 
 
+class RestartBudget(Message, frozen=True, kw_only=True):
+    """How many restarts a supervisor's children had in the last `period_s`; one more than `most`, and it gives up."""
+
+    used: int
+    most: int
+    period_s: float
+
+
 class TreeNode(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """What supervisors and workers have in common."""
+    """What supervisors and workers have in common.
+
+    A supervisor has a `strategy` and a `budget`; who waits for its next start has `backoff_until`.
+    """
 
     name: str
     kind: Literal["supervisor", "worker"]
@@ -82,6 +93,8 @@ class TreeNode(Message, frozen=True, kw_only=True, omit_defaults=True):
     restarts: int
     last_error: str | None
     strategy: str | None = None
+    budget: RestartBudget | None = None
+    backoff_until: Timestamp | None = None
     mailbox: MailboxReport | None = None
 
 
@@ -112,7 +125,8 @@ class SubscriberReport(Message, frozen=True, kw_only=True):
 class StateTransition(Message, frozen=True, kw_only=True):
     """One change of state, after it happened; `context` is a sentence a person understands.
 
-    `metrics` is null for what an earlier run of this trader did: it was read back from the database, which has no metrics.
+    `seq` is its number in the event log. It is null, and so is `metrics`, for what an earlier run of this trader did: that was
+    read back from the database.
     """
 
     from_state: str
@@ -120,6 +134,7 @@ class StateTransition(Message, frozen=True, kw_only=True):
     context: str
     timestamp: Timestamp
     metrics: Metrics | None
+    seq: int | None
 
 
 class ConnectionReport(Message, frozen=True, kw_only=True):
@@ -232,19 +247,97 @@ class MarketTop(Message, frozen=True, kw_only=True):
     updates: int
 
 
+class PriceRange(Message, frozen=True, kw_only=True):
+    """Prices from `start` to `end` move in steps of `step`, all in dollars."""
+
+    start: str
+    end: str
+    step: str
+
+
+class LastTrade(Message, frozen=True, kw_only=True):
+    """The newest public trade of a market; `price` is that of YES."""
+
+    price: str
+    size: str
+    taker_side: Literal["yes", "no"]
+    timestamp: Timestamp
+
+
+class MarketBook(Message, frozen=True, kw_only=True):
+    """One market's whole book as the venue prints it: `[price, size]` per level and side, ascending, the best last.
+
+    `price_ranges` and `last_trade` are null while they are not known; `close_time` is when trading ends.
+    """
+
+    ticker: str
+    book_state: BookStateName
+    stale_reason: str | None
+    market_status: str | None
+    title: str | None
+    close_time: Timestamp | None
+    price_ranges: list[PriceRange] | None
+    yes: list[tuple[str, str]]
+    no: list[tuple[str, str]]
+    last_trade: LastTrade | None
+    last_update: Timestamp | None
+    updates: int
+
+
+class LatencyStage(Message, frozen=True, kw_only=True):
+    """How long one stage took in the last `window_s`: `counts[i]` were at most `bounds_us[i]`, the last count above all.
+
+    Percentiles are null while nothing was measured.
+    """
+
+    window_s: int
+    count: int
+    bounds_us: list[int]
+    counts: list[int]
+    p50_us: int | None
+    p99_us: int | None
+    max_us: int | None
+
+
+class Latency(Message, frozen=True, kw_only=True):
+    """Stages by name: `receive_to_book`, `loop_lag`, later those of orders."""
+
+    stages: dict[str, LatencyStage]
+
+
+class Risk(Message, frozen=True, kw_only=True):
+    """What trading is allowed to do: `active` anything, `reducing` no new exposure, `halted` nothing; who said so, why."""
+
+    mode: Literal["active", "reducing", "halted"]
+    since: Timestamp
+    by: str
+    reason: str
+    resting_orders: int
+
+
 class ConsoleLine(Message, frozen=True, kw_only=True):
-    """One line of the terminal: what the log said at level info or above."""
+    """One line of the terminal: what the log said at level info or above. `source` is the part that said it.
+
+    `seq` is its number in the event log.
+    """
 
     level: LogLevel
     timestamp: Timestamp
+    source: str
     message: str
     context: str
+    seq: int | None
 
 
 class Alert(Message, frozen=True, kw_only=True):
-    """Something a person should look at; `is_active` false when it is over."""
+    """Something a person should look at; `is_active` false when it is over.
+
+    A `health` alert is a reason of the health verdict; a `lint` is a named rule that `count` things break.
+    """
 
     id: str
+    kind: Literal["health", "lint"]
+    count: int
     level: Literal["warning", "error"]
     component: str
     message: str
@@ -274,6 +367,8 @@ class Status(Message, frozen=True, kw_only=True):
     cross_check: CrossCheckReport | None
     gaps: list[GapReport]
     exchange: ExchangeReport
+    latency: Latency
+    risk: Risk
     transitions: list[StateTransition]
     warnings: list[str]
 
@@ -296,9 +391,10 @@ class Connection(Message, frozen=True, kw_only=True):
 class Snapshot(Status, frozen=True, kw_only=True):
     """The full picture, and why it was sent; the client clears every slice first."""
 
-    reason: Literal["connected", "resume_too_old", "overflow"]
+    reason: Literal["connected", "resume_too_old", "overflow", "past"]
     dropped: int
     market_tops: list[MarketTop]
+    books: list[MarketBook]
     log: list[ConsoleLine]
     alerts: list[Alert]
 
@@ -328,6 +424,24 @@ class Supervision(Message, frozen=True, kw_only=True):
     """The tree as it is; sent when it changed."""
 
     tree: SupervisionNode
+
+
+class Mailbox(Message, frozen=True, kw_only=True):
+    """One actor's mailbox, when its account changed, at most four times a second."""
+
+    name: str
+    mailbox: MailboxReport
+
+
+class FeedReport(Message, frozen=True, kw_only=True):
+    """How good the market data is; when it changed, at most once a second."""
+
+    connections: list[ConnectionReport]
+    connection_events: list[ConnectionEvent]
+    gaps: list[GapReport]
+    rest: RestReport | None
+    cross_check: CrossCheckReport | None
+    exchange: ExchangeReport
 
 
 class Actor(Message, frozen=True, kw_only=True):
@@ -367,7 +481,12 @@ MESSAGES: Final[dict[str, type[Message]]] = {
     "state_transition": StateTransition,
     "supervision": Supervision,
     "actor": Actor,
+    "mailbox": Mailbox,
     "market": MarketTop,
+    "book": MarketBook,
+    "feed": FeedReport,
+    "latency": Latency,
+    "risk": Risk,
     "console": ConsoleLine,
     "alert": Alert,
     "heartbeat": Heartbeat,
@@ -376,5 +495,5 @@ MESSAGES: Final[dict[str, type[Message]]] = {
 }
 
 # Logged kinds consume a number of the event log; of the others only the latest matters.
-LOGGED: Final = frozenset({"state_transition", "actor", "alert", "console", "command_result"})
-URGENT: Final = frozenset({"state_transition", "actor", "alert", "command_result"})
+LOGGED: Final = frozenset({"state_transition", "actor", "alert", "console", "risk", "command_result"})
+URGENT: Final = frozenset({"state_transition", "actor", "alert", "risk", "command_result"})

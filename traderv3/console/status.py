@@ -1,22 +1,29 @@
 """The one builder of the picture: what `/v3/status`, `trader_status`, `snapshot` and each transition say comes from here.
 
-Everything is read from facts at the moment of the call; nothing is cached, so no two places can disagree.
+Everything is read from facts at the moment of the call. Only tops and books of markets are kept, encoded, until the facts
+that they show change; so no two places can disagree.
 Units: as `console.messages`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from traderv3.console import messages
+import msgspec
+
+from traderv3.console import messages, reports
 from traderv3.core.event_bus import SubscriberStats
-from traderv3.core.mailbox import MailboxStats
 from traderv3.core.supervision import NodeReport
-from traderv3.domain.book import NONE, Book, BookState
-from traderv3.domain.feed import Feed, GapEntry
+from traderv3.domain.book import Book
+from traderv3.domain.feed import Feed, Listing
 from traderv3.domain.health import Health, Numbers
+from traderv3.domain.latency import Latency
 from traderv3.domain.states import State
 from traderv3.domain.timestamps import rfc3339, rfc3339_or_none
-from traderv3.domain.units import DOLLAR, format_price, format_qty
+
+UNLISTED: Final = Listing()
+
+encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,12 @@ class StateNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the picture is read from; callables are asked anew each time."""
+    """Where the picture is read from; callables are asked anew each time. `steady_s` is the clock of the latencies."""
 
     environment: str
-    started_us: int
+    uptime_s: Callable[[], float]  # by a clock that nobody sets
     wall_us: Callable[[], int]
+    steady_s: Callable[[], float]
     feed: Feed
     state: Callable[[], StateNow]
     health: Callable[[], Health]
@@ -44,100 +52,31 @@ class Sources:
     connection_events: Sequence[messages.ConnectionEvent]
     rest: Callable[[], messages.RestReport | None]
     cross_check: Callable[[], messages.CrossCheckReport | None]
+    latencies: Mapping[str, Latency]
+    risk: Callable[[], messages.Risk]
     dropped: Callable[[], int]
     warnings: Callable[[], Sequence[str]]
 
 
-def mailbox_report(stats: MailboxStats) -> messages.MailboxReport:
-    """A mailbox's account as the browser reads it."""
-    return messages.MailboxReport(
-        depth=stats.depth,
-        capacity=stats.capacity,
-        policy=stats.policy.value,
-        accepted=stats.accepted,
-        dropped=stats.dropped,
-        conflated=stats.conflated,
-        high_water=stats.high_water,
-        oldest_ms=int(stats.oldest_s * 1000),
-    )
+class _Kept:
+    """Encoded pictures of markets, each with the facts it was made of."""
 
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[tuple[object, ...], bytes]] = {}
 
-def supervision_node(node: NodeReport) -> messages.SupervisionNode:
-    """A node with everything below it."""
-    return messages.SupervisionNode(
-        name=node.name,
-        kind="worker" if node.strategy is None else "supervisor",
-        strategy=node.strategy.value if node.strategy else None,
-        status=node.status.value,
-        since=rfc3339(node.since_us),
-        restarts=node.restarts,
-        last_error=node.last_error,
-        mailbox=mailbox_report(node.mailbox) if node.mailbox else None,
-        children=[supervision_node(child) for child in node.children],
-    )
+    def get(self, ticker: str, facts: tuple[object, ...], make: Callable[[], messages.Message]) -> bytes:
+        """What was made of these facts, made now if need be."""
+        held = self._made.get(ticker)
+        if held is not None and held[0] == facts:
+            return held[1]
+        encoded = encode(make())
+        self._made[ticker] = (facts, encoded)
+        return encoded
 
-
-def workers(node: messages.SupervisionNode) -> Iterable[messages.Component]:
-    """Every worker below `node`, without children."""
-    for child in node.children:
-        if child.kind == "worker":
-            yield messages.Component(
-                name=child.name,
-                kind=child.kind,
-                status=child.status,
-                state=child.status,
-                since=child.since,
-                restarts=child.restarts,
-                last_error=child.last_error,
-                mailbox=child.mailbox,
-            )
-        yield from workers(child)
-
-
-def market_top(book: Book, status: str | None = None) -> messages.MarketTop:
-    """The best of one book; a side's ask is a dollar less the other side's best bid. `status`: the venue's word."""
-
-    def bid(price: int) -> str | None:
-        return None if price == NONE else format_price(price)
-
-    def ask(opposite: int) -> str | None:
-        return None if opposite == NONE else format_price(DOLLAR - opposite)
-
-    def size(levels: Mapping[int, int], price: int) -> str | None:
-        return None if price == NONE else format_qty(levels[price])
-
-    yes_size, no_size = size(book.yes, book.best_yes), size(book.no, book.best_no)
-    return messages.MarketTop(
-        ticker=book.ticker,
-        book_state=book.state.value,
-        stale_reason=book.stale_reason,
-        market_status=status,
-        yes_bid=bid(book.best_yes),
-        yes_bid_size=yes_size,
-        yes_ask=ask(book.best_no),
-        yes_ask_size=no_size,
-        no_bid=bid(book.best_no),
-        no_bid_size=no_size,
-        no_ask=ask(book.best_yes),
-        no_ask_size=yes_size,
-        levels_yes=len(book.yes),
-        levels_no=len(book.no),
-        last_update=rfc3339_or_none(book.received_us),
-        updates=book.updates,
-    )
-
-
-def book_levels(book: Book, depth: int) -> dict[str, object]:
-    """The body of `/v3/markets/{ticker}/book`: levels as the venue prints them, ascending, best last."""
-    return {
-        "market_ticker": book.ticker,
-        "book_state": book.state.value,
-        "stale_reason": book.stale_reason,
-        "seq": book.seq,
-        "clock": book.clock,
-        "yes": [[format_price(price), format_qty(size)] for price, size in book.levels(is_yes=True, depth=depth)],
-        "no": [[format_price(price), format_qty(size)] for price, size in book.levels(is_yes=False, depth=depth)],
-    }
+    def forget_all_but(self, tickers: Iterable[str]) -> None:
+        """Keep no market that is not among these."""
+        for ticker in self._made.keys() - set(tickers):
+            del self._made[ticker]
 
 
 class Picture:
@@ -145,6 +84,8 @@ class Picture:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
+        self._tops = _Kept()
+        self._books = _Kept()
 
     def metrics(self, health: Health | None = None) -> messages.Metrics:
         """The numbers of this moment, with the health judged for the message they are part of."""
@@ -188,7 +129,7 @@ class Picture:
     @property
     def uptime_s(self) -> float:
         """Seconds since the process started."""
-        return round(max(0, self.sources.wall_us() - self.sources.started_us) / 1e6, 3)
+        return round(self.sources.uptime_s(), 3)
 
     def trader_status(self) -> messages.TraderStatus:
         """What goes out every second and on change."""
@@ -207,44 +148,35 @@ class Picture:
 
     def supervision(self) -> messages.SupervisionNode:
         """The tree."""
-        return supervision_node(self.sources.tree())
+        return reports.supervision_node(self.sources.tree())
 
-    def market_tops(self) -> list[messages.MarketTop]:
-        """Every market's top, in the order they were chosen."""
-        feed = self.sources.feed
-        return [market_top(book, feed.statuses.get(ticker)) for ticker, book in feed.books.items()]
-
-    def connections(self) -> list[messages.ConnectionReport]:
-        """How each market-data connection stands."""
+    def latency(self) -> messages.Latency:
+        """How long each stage took lately."""
         s = self.sources
-        now_us, books = s.wall_us(), s.feed.books
-        return [
-            messages.ConnectionReport(
-                name=name,
-                link=line.link.value,
-                reason=line.reason,
-                connected_since=rfc3339_or_none(line.connected_us),
-                last_message_age_ms=None if line.last_message_us is None else (now_us - line.last_message_us) // 1000,
-                markets=len(line.tickers),
-                live=sum(books[ticker].state is BookState.LIVE for ticker in line.tickers),
-            )
-            for name, line in s.feed.lines.items()
-        ]
+        stages = {name: reports.latency_stage(stage.read(now_s=s.steady_s())) for name, stage in s.latencies.items()}
+        return messages.Latency(stages=stages)
 
-    def exchange(self) -> messages.ExchangeReport:
-        """What the exchange says of its hours."""
-        hours = self.sources.feed.hours
-        return messages.ExchangeReport(
-            exchange_active=hours.is_exchange_active,
-            trading_active=hours.is_trading_active,
-            sentence=hours.sentence(self.sources.wall_us()),
-            pause_start=rfc3339(hours.pause.starts_us) if hours.pause else None,
-            pause_end=rfc3339(hours.pause.ends_us) if hours.pause else None,
+    def feed(self) -> messages.FeedReport:
+        """How good the market data is."""
+        s, now_us = self.sources, self.sources.wall_us()
+        return messages.FeedReport(
+            connections=[reports.connection(name, line, s.feed, now_us) for name, line in s.feed.lines.items()],
+            connection_events=list(s.connection_events),
+            gaps=[reports.gap(entry) for entry in s.feed.gaps],
+            rest=s.rest(),
+            cross_check=s.cross_check(),
+            exchange=reports.exchange(s.feed.hours, now_us),
         )
 
     def status(self, transitions: Sequence[messages.StateTransition]) -> messages.Status:
         """The whole picture."""
-        s, now, tree, health = self.sources, self.sources.state(), self.supervision(), self.sources.health()
+        s, now, tree, health, feed = (
+            self.sources,
+            self.sources.state(),
+            self.supervision(),
+            self.sources.health(),
+            self.feed(),
+        )
         return messages.Status(
             running=now.state is not State.SHUTDOWN,
             uptime=self.uptime_s,
@@ -256,39 +188,46 @@ class Picture:
             environment=s.environment,
             markets=list(s.feed.books),
             metrics=self.metrics(health),
-            components={worker.name: worker for worker in workers(tree)},
+            components={worker.name: worker for worker in reports.workers(tree)},
             supervision=tree,
-            subscribers={name: _subscriber(stats) for name, stats in s.subscribers().items()},
-            connections=self.connections(),
-            connection_events=list(s.connection_events),
-            rest=s.rest(),
-            cross_check=s.cross_check(),
-            gaps=[_gap(entry) for entry in s.feed.gaps],
-            exchange=self.exchange(),
+            subscribers={name: reports.subscriber(stats) for name, stats in s.subscribers().items()},
+            connections=feed.connections,
+            connection_events=feed.connection_events,
+            rest=feed.rest,
+            cross_check=feed.cross_check,
+            gaps=feed.gaps,
+            exchange=feed.exchange,
+            latency=self.latency(),
+            risk=s.risk(),
             transitions=list(transitions),
             warnings=list(s.warnings()),
         )
 
+    # -- markets, encoded ----------------------------------------------------------------------------------------------
 
-def _gap(entry: GapEntry) -> messages.GapReport:
-    return messages.GapReport(
-        connection=entry.connection,
-        timestamp=rfc3339(entry.at_us),
-        what=entry.what,
-        missing=entry.missing,
-        books=entry.books,
-        how=entry.how,
-        stale_ms=entry.stale_ms,
-    )
+    def top(self, book: Book) -> bytes:
+        """The best of one market's book, a `MarketTop`. The same object as long as it says the same."""
+        status = self.sources.feed.statuses.get(book.ticker)
+        facts = (book.updates, book.state, book.received_us, status)
+        return self._tops.get(book.ticker, facts, lambda: reports.market_top(book, status))
 
+    def book(self, book: Book) -> bytes:
+        """One market's whole book, a `MarketBook`. The same object as long as it says the same."""
+        feed, ticker = self.sources.feed, book.ticker
+        status, trade = feed.statuses.get(ticker), feed.last_trades.get(ticker)
+        listing = feed.listings.get(ticker, UNLISTED)
+        facts = (book.updates, book.state, book.received_us, status, trade, listing)
+        return self._books.get(ticker, facts, lambda: reports.market_book(book, status, listing, trade))
 
-def _subscriber(stats: SubscriberStats) -> messages.SubscriberReport:
-    return messages.SubscriberReport(
-        mailbox=mailbox_report(stats.mailbox),
-        handled=stats.handled,
-        failed=stats.failed,
-        timed_out=stats.timed_out,
-        skipped=stats.skipped,
-        breaker=stats.breaker.value,
-        last_error=stats.last_error,
-    )
+    def tops(self) -> dict[str, bytes]:
+        """Every market's top by ticker, in the order they were chosen."""
+        books = self.sources.feed.books
+        self._tops.forget_all_but(books)
+        return {ticker: self.top(book) for ticker, book in books.items()}
+
+    def books(self, tickers: Iterable[str]) -> dict[str, bytes]:
+        """The whole books of those markets that are held, by ticker. No other is kept."""
+        held = self.sources.feed.books
+        found = {ticker: self.book(held[ticker]) for ticker in sorted(tickers) if ticker in held}
+        self._books.forget_all_but(found)
+        return found

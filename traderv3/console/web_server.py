@@ -1,4 +1,4 @@
-"""The actor that serves the app: Hypercorn's Trio worker in our own nursery, on a socket that we hold.
+"""The actor that serves the app: Hypercorn's connections behind our own front door, on a socket that we hold.
 
 The socket is ours, so the port survives a restart of this actor. On the way down the conversations are told to end, and
 what still holds a connection then is cut: Hypercorn shields its sends from cancellation, so a browser that stopped
@@ -6,15 +6,15 @@ reading would otherwise hold up the shutdown.
 """
 
 import logging
-import os
 import socket
-from functools import partial
 from typing import Any, Final
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve
 
+from traderv3.console.commands import REQUEST_BYTES_MAX
+from traderv3.console.courier import Courier
+from traderv3.console.front_door import serve
 from traderv3.console.hub import Hub
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.sockets import cut_connections
@@ -43,18 +43,24 @@ class WebServer:
     async def run(self, lifeline: Lifeline) -> None:
         """Serve until asked to stop or cancelled."""
         self._hub.stopping = trio.Event()
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listener.dup()))
         config = Config()
-        config.bind = [f"fd://{os.dup(self._listener.fileno())}"]
         config.accesslog = None
         config.errorlog = logging.getLogger("hypercorn.error")
         config.graceful_timeout = GRACEFUL_S
-        config.websocket_ping_interval = 20.0
+        config.websocket_ping_interval = None  # each second a heartbeat goes out; a ping task outlives its browser
+        config.websocket_max_message_size = 2 * REQUEST_BYTES_MAX  # what is a little too long gets a sentence
         config.include_server_header = False
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._see_off, lifeline)
-            await nursery.start(partial(serve, self._app, config, shutdown_trigger=lifeline.stopping.wait))
+
+        def started() -> None:
             self.is_serving = True
             lifeline.started()
+
+        async with listener, trio.open_nursery() as nursery:
+            nursery.start_soon(self._see_off, lifeline)
+            nursery.start_soon(Courier(self._hub).run)
+            await serve(self._app, config, listener, started=started, stopping=lifeline.stopping)
+            nursery.cancel_scope.cancel()
 
     async def _see_off(self, lifeline: Lifeline) -> None:
         """On the way down, by request or by cancellation, end every connection."""

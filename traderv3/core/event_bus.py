@@ -16,7 +16,7 @@ import trio
 from traderv3.core.breaker import Breaker, BreakerLimits, BreakerState
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.mailbox import Mailbox, MailboxStats, Policy
-from traderv3.core.supervisor import describe
+from traderv3.core.supervisor import Describe, describe
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -48,13 +48,14 @@ class SubscriberStats:
 class Subscriber:
     """One handler with its mailbox and breaker."""
 
-    def __init__(self, name: str, types: tuple[type, ...], handler: Handler, limits: BusLimits) -> None:
+    def __init__(self, name: str, types: tuple[type, ...], handler: Handler, limits: BusLimits, say: Describe) -> None:
         self.name = name
         self.types = types
         self.mailbox: Mailbox[object] = Mailbox(f"bus/{name}", limits.capacity, Policy.DROP_OLDEST)
         self.breaker = Breaker(limits.breaker)
         self._handler = handler
         self._limits = limits
+        self._say = say
         self._handled = self._failed = self._timed_out = self._skipped = 0
         self._last_error: str | None = None
 
@@ -84,7 +85,7 @@ class Subscriber:
             is_late = scope.cancelled_caught
             error = f"ran over {self._limits.handler_s:g} s" if is_late else None
         except* Exception as group:
-            error = describe(group)
+            error = self._say(group)
             log.error("handler failed", error=error, exc_info=group, **about)
         finally:
             self._handled += error is None
@@ -116,8 +117,9 @@ class EventBus:
 
     name = "event_bus"
 
-    def __init__(self, limits: BusLimits | None = None) -> None:
+    def __init__(self, limits: BusLimits | None = None, *, say: Describe = describe) -> None:
         self._limits = limits or BusLimits()
+        self._say = say
         self._subscribers: dict[str, Subscriber] = {}
         self._by_type: dict[type, tuple[Subscriber, ...]] = {}
         self._nursery: trio.Nursery | None = None
@@ -126,7 +128,7 @@ class EventBus:
     def subscribe(self, name: str, types: Iterable[type], handler: Handler) -> None:
         """Call `handler` with every event whose type is, or derives from, one of `types`."""
         assert name not in self._subscribers, f"{name} has subscribed already"
-        subscriber = Subscriber(name, tuple(types), handler, self._limits)
+        subscriber = Subscriber(name, tuple(types), handler, self._limits, self._say)
         self._subscribers[name] = subscriber
         self._by_type.clear()
         if self._nursery is not None:

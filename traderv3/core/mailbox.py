@@ -33,11 +33,14 @@ class MailboxClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MailboxStats:
-    """One mailbox's account since it was made. `oldest_s` is the age of the item that has waited longest, 0.0 if none."""
+    """One mailbox's account since it was made. `oldest_s` is the age of the item that has waited longest, 0.0 if none.
+
+    Other bounded queues have one, too, with their own word for what they do when they are full.
+    """
 
     depth: int
     capacity: int
-    policy: Policy
+    policy: Policy | str
     accepted: int
     dropped: int
     conflated: int

@@ -156,8 +156,20 @@ class SupervisorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many restarts a supervisor's children had in its period, and how many it allows before it escalates."""
+
+    used: int
+    most: int
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node of the tree as it is now. `strategy` is None for a worker, whose `children` is empty."""
+    """One node of the tree as it is now. `strategy` and `budget` are None for a worker, whose `children` is empty.
+
+    `backoff_until_us` is when the next start is due, None unless the child waits for it.
+    """
 
     name: str
     strategy: Strategy | None
@@ -167,6 +179,8 @@ class NodeReport:
     last_error: str | None
     mailbox: MailboxStats | None
     children: "tuple[NodeReport, ...]"
+    budget: Budget | None = None
+    backoff_until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

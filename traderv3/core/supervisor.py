@@ -24,6 +24,7 @@ import trio
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import (
     ActorChanged,
+    Budget,
     ChildSpec,
     HeartbeatLost,
     Killed,
@@ -37,9 +38,11 @@ from traderv3.core.supervision import (
 from traderv3.domain.errors import RestartStorm, TraderError
 
 Report = Callable[[ActorChanged], None]
+Describe = Callable[[BaseException], str]  # an error as everybody may read it
 Abort = Callable[[str], None]  # end the process now; returns only in tests
 
 CHILDREN_MAX: Final = 256  # of one supervisor, those added later included
+LAST_CHANCE_S: Final = 1.0  # for a heartbeat that is overdue when we ourselves wake late (SIGSTOP, a slept machine)
 
 log = structlog.get_logger(component="supervisor")
 
@@ -61,6 +64,7 @@ class _Child:
         self.restarts = 0
         self.streak = 0  # failures in a row, without a healthy interval between them
         self.last_error: str | None = None
+        self.backoff_until_us: int | None = None
         self.supervisor: Supervisor | None = None
         self.is_told = False  # its end waits for the governing task
         self.begin()
@@ -88,7 +92,7 @@ class Supervisor:
     """Runs one `SupervisorSpec`. Is itself a child's `run`: nested supervisors are children like others.
 
     `wall_us` gives microseconds since the epoch, `rng` the jitter; `report` is told every change of status and must
-    not wait; `abort` ends the process when a child cannot be stopped.
+    not wait; `abort` ends the process when a child cannot be stopped; `say` puts a child's error into words.
     """
 
     def __init__(
@@ -99,8 +103,10 @@ class Supervisor:
         rng: random.Random,
         report: Report,
         abort: Abort,
+        say: Describe = describe,
     ) -> None:
         self.spec = spec
+        self._say = say
         self._wall_us = wall_us
         self._rng = rng
         self._report = report
@@ -171,11 +177,18 @@ class Supervisor:
             last_error=None,
             mailbox=None,
             children=tuple(self._child_node(child) for child in self._children),
+            budget=self._budget(),
         )
+
+    def _budget(self) -> Budget:
+        since = trio.current_time() - self.spec.period_s
+        used = sum(at >= since for at, _ in self._restarted_at)
+        return Budget(used, self.spec.restarts_max, self.spec.period_s)
 
     def _child_node(self, child: _Child) -> NodeReport:
         spec = child.spec
         mailbox = spec.mailbox() if isinstance(spec, ChildSpec) and spec.mailbox is not None else None
+        below = child.supervisor.node() if child.supervisor is not None else None
         return NodeReport(
             name=spec.name,
             strategy=spec.strategy if isinstance(spec, SupervisorSpec) else None,
@@ -184,7 +197,9 @@ class Supervisor:
             restarts=child.restarts,
             last_error=child.last_error,
             mailbox=mailbox,
-            children=child.supervisor.node().children if child.supervisor is not None else (),
+            children=below.children if below is not None else (),
+            budget=below.budget if below is not None else None,
+            backoff_until_us=child.backoff_until_us if child.status is Status.BACKOFF else None,
         )
 
     # -- deciding ------------------------------------------------------------------------------------------------------
@@ -254,7 +269,9 @@ class Supervisor:
             with restart.scope:
                 if after is not None:
                     await self._stop(restart.group, is_for_good=False)
-                    await trio.sleep(self.spec.backoff.delay_s(after.streak, self._rng))
+                    delay_s = self.spec.backoff.delay_s(after.streak, self._rng)
+                    after.backoff_until_us = self._wall_us() + int(delay_s * 1e6)
+                    await trio.sleep(delay_s)
                 for child in restart.group:
                     if after is not None:
                         if child.spec.restart is Restart.TEMPORARY:
@@ -306,7 +323,7 @@ class Supervisor:
                 self._set_status(child, Status.STOPPED)
                 return
             child.error = StartFailed(f"{spec.name} ended before it was ready")
-        child.last_error = describe(child.error)
+        child.last_error = self._say(child.error)
         msg = f"{spec.name} did not start: {child.last_error}"
         raise StartFailed(msg) from child.error
 
@@ -318,7 +335,7 @@ class Supervisor:
         except* Exception as group:
             error = group.exceptions[0] if len(group.exceptions) == 1 else group
             trace = None if isinstance(error, TraderError) else error  # an error that we foresaw needs no traceback
-            log.error("actor failed", actor=child.spec.name, error=describe(error), exc_info=trace)
+            log.error("actor failed", actor=child.spec.name, error=self._say(error), exc_info=trace)
             child.error = child.error or error
         finally:
             if trio.current_effective_deadline() == -math.inf:  # we are cancelled as a whole
@@ -331,7 +348,7 @@ class Supervisor:
         child.done.set()
         is_due = child.spec.restart.is_due(child.error)
         if child.error is not None:
-            child.last_error = describe(child.error)
+            child.last_error = self._say(child.error)
         elif is_due and not child.is_stopping:
             child.last_error = "ended"
         if child.lifeline.is_started and not child.is_stopping:
@@ -349,7 +366,7 @@ class Supervisor:
         if isinstance(spec, ChildSpec):
             return spec.run
         child.supervisor = Supervisor(
-            spec, wall_us=self._wall_us, rng=self._rng, report=self._report, abort=self._abort
+            spec, wall_us=self._wall_us, rng=self._rng, report=self._report, abort=self._abort, say=self._say
         )
         return child.supervisor.run
 
@@ -357,6 +374,11 @@ class Supervisor:
         lifeline, done = child.lifeline, child.done
         while not done.is_set() and not lifeline.stopping.is_set():
             due = lifeline.last_beat + period_s
+            if trio.current_time() > due:  # perhaps nobody ran: those whose time has come have their turn first
+                with trio.move_on_after(LAST_CHANCE_S):
+                    await done.wait()
+                if done.is_set() or lifeline.last_beat + period_s > due:
+                    continue
             if trio.current_time() >= due:
                 log.error("heartbeat lost", actor=child.spec.name, period_s=period_s)
                 self._crash(child, HeartbeatLost(f"{child.spec.name} has shown no life for {period_s:g} s"))
@@ -417,9 +439,10 @@ async def supervise(
     rng: random.Random,
     report: Report,
     abort: Abort,
+    say: Describe = describe,
     on_made: Callable[[Supervisor], None] = lambda _: None,
 ) -> None:
     """Run a root supervisor until `stopping` is set. `on_made` gets it before it starts. Raises what it escalates with."""
-    supervisor = Supervisor(spec, wall_us=wall_us, rng=rng, report=report, abort=abort)
+    supervisor = Supervisor(spec, wall_us=wall_us, rng=rng, report=report, abort=abort, say=say)
     on_made(supervisor)
     await supervisor.run(Lifeline(stopping=stopping))

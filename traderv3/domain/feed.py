@@ -9,10 +9,14 @@ import enum
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from traderv3.domain.book import Book, BookState
+from traderv3.domain.errors import ConnectivityError
 from traderv3.domain.hours import Hours
+from traderv3.domain.latency import Latency
+from traderv3.domain.market_facts import Trade
+from traderv3.domain.price_grid import PriceGrid
 
 GAPS_KEPT: Final = 200
 AWAY_FAILURES: Final = 3  # one lost connection, and two tries in vain
@@ -38,6 +42,7 @@ class Line:
     has_books: bool = True  # False: other channels; what the feed says of its link is not about it
     was_up: bool = False  # at least once in this process
     failures: int = 0  # in a row: connections that could not be had, brought nothing, or did not last
+    renewal: str | None = None  # why somebody wants this connection to be made anew
 
     @property
     def holds(self) -> bool:
@@ -67,6 +72,15 @@ class FeedCounters:
     clock_backwards: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a market is, as the venue lists it; None where it does not say."""
+
+    title: str | None = None
+    close_us: int | None = None
+    grid: PriceGrid | None = None
+
+
 @dataclass(slots=True)
 class GapEntry:
     """One line of the gap journal. `how` and `stale_ms` are None while the repair is under way."""
@@ -88,6 +102,8 @@ class Feed:
     `absent` maps a wanted ticker to why it has no book, `closed` one whose market is over to how: its last book stays.
     `statuses` maps a ticker to the venue's word for its market (active, inactive, closed, …).
     `suspects` maps a ticker whose book was found wrong from outside to why; its connector takes it from there.
+    `listings` maps a ticker to what its market is, `last_trades` to its newest public trade, as far as they are known.
+    `receive_to_book` is how long a batch takes from its bytes having been read to every book having been written.
     """
 
     books: dict[str, Book] = field(default_factory=dict)
@@ -95,6 +111,9 @@ class Feed:
     closed: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, str] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=dict)
+    last_trades: dict[str, Trade] = field(default_factory=dict)
+    receive_to_book: Latency = field(default_factory=Latency)
     counters: FeedCounters = field(default_factory=FeedCounters)  # of the books
     channel_counters: FeedCounters = field(default_factory=FeedCounters)  # of every other channel
     gaps: deque[GapEntry] = field(default_factory=lambda: deque(maxlen=GAPS_KEPT))
@@ -143,8 +162,29 @@ class Feed:
 
     def forget(self, ticker: str) -> None:
         """Hold nothing of a market any more."""
-        for table in (self.books, self.absent, self.closed, self.statuses, self.suspects):
+        tables: tuple[dict[str, Any], ...] = (self.books, self.absent, self.closed, self.statuses, self.suspects)
+        for table in (*tables, self.listings, self.last_trades):
             table.pop(ticker, None)
+
+    def note_trade(self, trade: Trade) -> None:
+        """Keep the newest public trade of a market that is watched."""
+        if trade.ticker in self.books:
+            self.last_trades[trade.ticker] = trade
+
+    def renew(self, name: str, reason: str) -> bool:
+        """Ask for the connection of that name to be made anew; False if it is not up."""
+        line = self.lines.get(name)
+        if line is None or line.link is not Link.CONNECTED:
+            return False
+        line.renewal = reason
+        return True
+
+    def check_renewal(self, name: str) -> None:
+        """For the connection's owner, at every step. Raises `ConnectivityError` once, if it is to be made anew."""
+        line = self.lines[name]
+        reason, line.renewal = line.renewal, None
+        if reason is not None:
+            raise ConnectivityError(reason)
 
     # -- all connections together ----------------------------------------------------------------------------------
 
@@ -182,7 +222,9 @@ class Feed:
 
     def unclaimed(self, name: str, tickers: Iterable[str]) -> tuple[str, ...]:
         """Those that no other connection carries at the moment: two must not write one book."""
-        others = {ticker for other, line in self.lines.items() if other != name and line.holds for ticker in line.tickers}
+        others = {
+            ticker for other, line in self.lines.items() if other != name and line.holds for ticker in line.tickers
+        }
         return tuple(ticker for ticker in tickers if ticker not in others)
 
     # -- books by what may be done with them -----------------------------------------------------------------------

@@ -5,6 +5,9 @@ Units: times in microseconds since the epoch.
 
 import enum
 from dataclasses import dataclass
+from typing import Final
+
+OVER_NOW: Final = "over now; it was: "  # begins the message of a reason that is only held on to for a little
 
 
 class Level(enum.StrEnum):

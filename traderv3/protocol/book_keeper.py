@@ -90,6 +90,8 @@ class BookKeeper:
 
     def take_returning(self, now_s: float) -> dict[str, Book]:
         """Books that were put aside long enough: the venue may take their markets by now."""
+        if not self._aside:  # as at nearly every step
+            return {}
         due = {ticker: book for ticker, (book, until_s) in self._aside.items() if until_s <= now_s}
         for ticker in due:
             del self._aside[ticker]

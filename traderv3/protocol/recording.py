@@ -83,6 +83,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     target: str | None = None
     context: str | None = None
     problem: str | None = None
+    away: str | None = None  # connections that were not waited for, with commas between the names
     state_hash: str | None = None
 
     @property
@@ -94,7 +95,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     def exact(self) -> bytes:
         """The frame as it was on the wire, to the last newline. Only for frames."""
         assert isinstance(self.frame, msgspec.Raw)
-        return bytes(self.frame) + self.tail.encode()
+        return bytes(self.frame) + self.tail.encode() if self.tail else bytes(self.frame)
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)

@@ -104,6 +104,8 @@ class Repairs:
 
     def take_ignored(self, *, now_s: float) -> list[str]:
         """Tickers whose snapshot the venue left unanswered once too often; they are asked for again in `most_s`."""
+        if not self._wanted:  # as at nearly every step
+            return []
         late_s = now_s - self._answer_s
         ignored = [
             ticker

@@ -205,6 +205,15 @@ class _Market(msgspec.Struct):
     exchange_index: int = 0
 
 
+_RANGES: Final = msgspec.json.Decoder(list[_Range])
+
+
+def _to_grid(bands: Iterable[_Range]) -> PriceGrid:
+    return PriceGrid.from_ranges(
+        (parse_price(band.start), parse_price(band.end), parse_price(band.step)) for band in bands
+    )
+
+
 class _MarketAnswer(msgspec.Struct):
     market: _Market
 
@@ -217,9 +226,7 @@ def _to_market(raw: _Market) -> Market:
         title=raw.yes_sub_title,
         status=raw.status,
         result=raw.result,
-        grid=PriceGrid.from_ranges(
-            (parse_price(band.start), parse_price(band.end), parse_price(band.step)) for band in raw.price_ranges
-        ),
+        grid=_to_grid(raw.price_ranges),
         price_level_structure=raw.price_level_structure,
         open_us=parse_time(raw.open_time),
         close_us=parse_time(raw.close_time),
@@ -243,7 +250,7 @@ class ListedMarket:
     """One market of a list, as far as choosing and following it needs: an odd member must not hide a market.
 
     `status` is the venue's word, empty if it gave none; `close_us` None if it gave no time that can be read; the
-    volumes count as 0 where they are no numbers, since they only order the list.
+    volumes count as 0 where they are no numbers, since they only order the list. `grid` is None if its bands make none.
     """
 
     ticker: str
@@ -252,11 +259,16 @@ class ListedMarket:
     close_us: int | None
     volume_24h: Qty
     open_interest: Qty
+    title: str | None = None
+    grid: PriceGrid | None = None
 
 
 class _Listed(msgspec.Struct):
     ticker: str
     event_ticker: str = ""
+    title: str | None = None
+    yes_sub_title: str | None = None
+    price_ranges: msgspec.Raw = msgspec.Raw(b"null")
     status: str = ""
     close_time: str | None = None
     volume_24h_fp: str = "0"
@@ -277,7 +289,25 @@ def _to_listed(raw: _Listed) -> ListedMarket:
         volume, interest = parse_qty(raw.volume_24h_fp), parse_qty(raw.open_interest_fp)
     except UnitError:
         volume = interest = Qty(0)
-    return ListedMarket(raw.ticker, raw.event_ticker, raw.status, close_us, volume, interest)
+    titles = [part for part in (raw.title, raw.yes_sub_title) if part]
+    return ListedMarket(
+        raw.ticker,
+        raw.event_ticker,
+        raw.status,
+        close_us,
+        volume,
+        interest,
+        title=": ".join(dict.fromkeys(titles)) or None,
+        grid=_to_grid_or_none(raw.price_ranges),
+    )
+
+
+def _to_grid_or_none(raw: msgspec.Raw) -> PriceGrid | None:
+    try:
+        grid = _to_grid(_RANGES.decode(raw))
+    except (*UNDECODABLE, ValueError):
+        return None
+    return grid if grid.bands else None
 
 
 read_market: Final = reader(_MarketAnswer, lambda answer: _to_market(answer.market))

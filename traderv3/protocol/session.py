@@ -123,7 +123,8 @@ class BookSession:
         for now and then.
         """
         self._check_answers(at_us, now_s)
-        self.add(self._keeper.take_returning(now_s))
+        if returning := self._keeper.take_returning(now_s):
+            self.add(returning)
         subscription = self._subscription
         out: list[bytes] = []
         for asked, command in subscription.take_commands(now_s):

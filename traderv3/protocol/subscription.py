@@ -258,6 +258,8 @@ class Subscription:
 
     def take_unanswered(self, now_s: float) -> list[Asked]:
         """Commands that the venue left unanswered too long; they are forgotten."""
+        if not self.pending:  # as at nearly every step
+            return []
         late_s = now_s - self._limits.answer_s
         late = [command_id for command_id, asked in self.pending.items() if asked.sent_s < late_s]
         return [self.pending.pop(command_id) for command_id in late]

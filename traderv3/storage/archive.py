@@ -10,26 +10,27 @@ Their room starts first and stops last, so that the last word of everybody else 
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from traderv3.config.limits import JOURNAL, WRITE_QUEUE, JournalLimits
 from traderv3.core.clock import WallClock
 from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import ChildSpec, Strategy, SupervisorSpec
 from traderv3.domain.events import StateChanged
-from traderv3.domain.feed import Feed
+from traderv3.domain.feed import AWAY_FAILURES, Feed
 from traderv3.storage.database import open_database
 from traderv3.storage.history import History, read_history
-from traderv3.storage.journal import Journal, journal_directory
-from traderv3.storage.journal_writer import JournalLimits
+from traderv3.storage.journal import Journal, JournalMeans, journal_directory
 from traderv3.storage.recorder import Recorder
 from traderv3.storage.rows import RunEndedRow, RunStartedRow
 from traderv3.storage.segments import list_segments
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import QueueLimits, WriteQueue
+from traderv3.storage.write_queue import Blocking, WriteQueue, Writing, in_thread
 
 HISTORY_S: Final = 3.0  # a database that does not answer must not hold up the start
 ONE_SEGMENT: Final = JournalLimits(segment_bytes_max=1 << 40, segment_s_max=1e9, total_bytes_max=1 << 42)
@@ -49,6 +50,20 @@ def finish_recording(record_to: Path) -> str:
     parts[0].path.rename(record_to)
     folder.rmdir()
     return f"recorded to {record_to}"
+
+
+def _open(url: str, wall_us: WallClock) -> Writing:
+    return open_database(url, wall_us=wall_us)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageMeans:
+    """What storage works with: threads, disk and database. A simulation has its own."""
+
+    journal: JournalMeans = field(default_factory=JournalMeans)
+    blocking: Callable[[], Blocking] = in_thread
+    open_database: Callable[[str, WallClock], Writing] = _open
+    make_spill: Callable[[Path, str], Spill] = Spill
 
 
 class Archive:
@@ -72,7 +87,12 @@ class Archive:
         state_hash: Callable[[], str],
         wall_us: WallClock,
         rng: random.Random,
+        means: StorageMeans | None = None,
     ) -> None:
+        means = means or StorageMeans()
+        self._blocking = means.blocking()
+        self._feed = feed
+        self._bus = bus
         self._environment = environment
         self._database_url = database_url
         self._run_id = run_id
@@ -80,7 +100,6 @@ class Archive:
         self._version = version
         self._state_hash = state_hash
         self._wall_us = wall_us
-        self._limits = QueueLimits()
         self._is_begun = False
         self.journal = Journal(
             journal_directory(data_dir, environment) if record_to is None else parts_of(record_to),
@@ -88,15 +107,16 @@ class Archive:
             run_id=run_id,
             markets=lambda: list(feed.books),
             wall_us=wall_us,
-            limits=None if record_to is None else ONE_SEGMENT,
+            limits=JOURNAL if record_to is None else ONE_SEGMENT,
+            means=means.journal,
         )
         self.queue = WriteQueue(
-            lambda: open_database(database_url, wall_us=wall_us),
-            Spill(data_dir / "spill" / environment, f"{wall_us():016d}-{run_id}"),
+            lambda: means.open_database(database_url, wall_us),
+            means.make_spill(data_dir / "spill" / environment, f"{wall_us():016d}-{run_id}"),
             run_id=run_id,
             wall_us=wall_us,
             rng=rng,
-            limits=self._limits,
+            blocking=means.blocking,
         )
         self.recorder = Recorder(feed, bus, self.queue.put, wall_us=wall_us)
         feed.mark = self._mark
@@ -107,11 +127,28 @@ class Archive:
             name="storage",
             strategy=Strategy.ONE_FOR_ONE,
             children=(
-                ChildSpec(name="journal", run=self.journal.run, heartbeat_s=heartbeat_s, grace_s=4.0, cancel_s=5.0),
                 ChildSpec(
-                    name="write_queue", run=self.queue.run, heartbeat_s=heartbeat_s, grace_s=self._limits.stop_s + 0.5
+                    name="journal",
+                    run=self.journal.run,
+                    heartbeat_s=heartbeat_s,
+                    grace_s=JOURNAL.drain_s + JOURNAL.hang_s,
+                    cancel_s=5.0,
+                    mailbox=self.journal.mailbox,
                 ),
-                ChildSpec(name="recorder", run=self.recorder.run, heartbeat_s=heartbeat_s, grace_s=1.0),
+                ChildSpec(
+                    name="write_queue",
+                    run=self.queue.run,
+                    heartbeat_s=heartbeat_s,
+                    grace_s=WRITE_QUEUE.stop_s + 0.5,
+                    mailbox=self.queue.mailbox,
+                ),
+                ChildSpec(
+                    name="recorder",
+                    run=self.recorder.run,
+                    heartbeat_s=heartbeat_s,
+                    grace_s=1.0,
+                    mailbox=self._bus.mailbox_of("recorder"),
+                ),
                 ChildSpec(name="run_record", run=self._record_run, grace_s=1.0),
             ),
         )
@@ -119,7 +156,7 @@ class Archive:
     async def history(self) -> History:
         """What the console showed before the last stop."""
         with trio.move_on_after(HISTORY_S):
-            return await trio.to_thread.run_sync(self._read_history, abandon_on_cancel=True)
+            return await self._blocking(self._read_history)
         return History(trouble="the database did not answer in time")
 
     def _read_history(self) -> History:
@@ -137,6 +174,7 @@ class Archive:
             target=change.target.value,
             context=change.context,
             problem=problem,
+            away=",".join(name for name, line in self._feed.lines.items() if line.failures >= AWAY_FAILURES),
         )
         self.recorder.record_transition(change)
 

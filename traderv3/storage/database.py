@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
+from traderv3.config.limits import RETENTION
 from traderv3.core.clock import WallClock
 from traderv3.domain.errors import Reaction, TraderError
 from traderv3.storage.rows import ROW_TYPES, Row, Stored, columns
@@ -62,7 +63,7 @@ class Driver(Protocol):
         """Commit at the end, or undo everything on an error."""
 
     def lock_schema(self, cursor: Cursor) -> None:
-        """Let only one process at a time look at the version and change the schema, until the transaction ends."""
+        """Let only one process at a time change the schema or delete rows, until the transaction ends."""
 
     def stream(self, sql: str, values: Values) -> Iterator[list[Values]]:
         """Read in chunks of `CHUNK_ROWS`, in the order of the query, without holding it all."""
@@ -99,6 +100,13 @@ class Database:
                 cursor.executemany(_INSERT[table], [(it.run_id, it.seq, *_values(it.row)) for it in rows])
                 for table, rows in itertools.groupby(ordered, key=lambda stored: stored.row.table)
             )
+
+    def prune(self, table: str, before_us: int, most: int) -> int:
+        """Delete up to `most` rows that are older, the oldest first; returns how many. Raises `DatabaseTrouble`."""
+        self._open()
+        with self._driver.transaction() as cursor:
+            self._driver.lock_schema(cursor)  # two traders that delete the same rows would each wait for the other
+            return cursor.executemany(_PRUNE[table], [(before_us, most)])
 
     def migrate(self) -> None:
         """Bring the schema up to date; part of every connecting. Raises `DatabaseTrouble` at one of a later version."""
@@ -169,3 +177,8 @@ def _insert(table: str, names: Sequence[str]) -> str:
 
 
 _INSERT: Final = {kind.table: _insert(kind.table, columns(kind)) for kind in ROW_TYPES}
+_PRUNE: Final = {
+    table: f"DELETE FROM {table} WHERE (run_id, seq) IN"  # noqa: S608 - ours
+    f" (SELECT run_id, seq FROM {table} WHERE at_us < ? ORDER BY at_us LIMIT ?)"
+    for table in RETENTION.days
+}

@@ -8,9 +8,8 @@ Exit codes: 0 written, also if there was nothing to write; 1 the database or the
 import argparse
 import contextlib
 import os
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from traderv3.config.environment import UnknownEnvironment, parse_environment
 from traderv3.config.problems import Findings
 from traderv3.config.settings import find_data_dir
 from traderv3.config.sources import open_sources
+from traderv3.domain.timestamps import TIME_FORMS, TimeUnreadable, parse_time
 from traderv3.storage.database import DatabaseProblem, DatabaseTrouble, RowsRefused, open_driver
 from traderv3.storage.export import FORMATS, SOURCES, ExportProblem, Format, Selection, export
 
@@ -25,21 +25,14 @@ EXIT_OK: Final = 0
 EXIT_TROUBLE: Final = 1
 EXIT_ARGUMENTS: Final = 2
 
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
-_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `traderv3 export`."""
-    when = "RFC 3339, HH:MM[:SS] today in UTC, or 10m, 2h, 1d ago"
     parser.add_argument(
         "database", nargs="?", metavar="ENV|URL", help="an environment, or sqlite:///… or postgresql://…"
     )
     parser.add_argument("--what", choices=SOURCES, required=True, help="books are the best bid of each side, sampled")
-    parser.add_argument("--since", metavar="T", help=f"from then on: {when}")
+    parser.add_argument("--since", metavar="T", help=f"from then on: {TIME_FORMS}")
     parser.add_argument("--until", metavar="T", help="up to then, in the same forms")
     parser.add_argument("--ticker", metavar="LIST", action="append", default=[], help="only these markets, with commas")
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of the file")
@@ -61,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
         with contextlib.closing(driver):
             form: Format = args.format or ("parquet" if args.out.suffix == ".parquet" else "csv")
             count = export(driver, args.what, chosen, args.out, form)
-    except (ExportProblem, DatabaseProblem) as cause:
+    except (ExportProblem, DatabaseProblem, TimeUnreadable) as cause:
         return _end(EXIT_ARGUMENTS, str(cause))
     except (DatabaseTrouble, RowsRefused) as cause:
         return _end(EXIT_TROUBLE, str(cause))
@@ -86,22 +79,6 @@ def find_database(asked: str | None) -> tuple[str | None, str]:
         raise ExportProblem(msg)
     file = find_data_dir(environment, os.environ, Path.cwd()) / f"{environment}.db"
     return environment.value, sources.get("V3_DATABASE_URL") or f"sqlite:///{file}"
-
-
-def parse_time(text: str, now: datetime) -> int:
-    """Microseconds since the epoch, from RFC 3339, a clock time of today (UTC) or a span before `now`."""
-    try:
-        if ago := _AGO.fullmatch(text):
-            at = now - timedelta(seconds=int(ago[1]) * _UNITS_S[ago[2]])
-        elif clock := _CLOCK.fullmatch(text):
-            at = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 0), microsecond=0)
-        else:
-            given = datetime.fromisoformat(text)
-            at = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    except (ValueError, OverflowError):
-        msg = f"the time {text[:40]!r} is neither RFC 3339 nor HH:MM[:SS] nor a span such as 10m or 2h"
-        raise ExportProblem(msg) from None
-    return (at - _EPOCH) // _MICROSECOND
 
 
 def _end(code: int, text: str) -> int:

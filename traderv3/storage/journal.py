@@ -11,7 +11,7 @@ Never:  a delay of the feed by a disk.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,14 @@ from typing import Final
 import structlog
 import trio
 
+from traderv3.config.limits import JOURNAL, JournalLimits
 from traderv3.core.lifeline import Lifeline
+from traderv3.core.mailbox import MailboxStats
 from traderv3.domain.tape import Detail
-from traderv3.protocol.recording import event_line, header_line
-from traderv3.storage.journal_queue import Batch, EventLine, JournalQueue
-from traderv3.storage.journal_writer import STUCK_S, JournalLimits, JournalWriter, Written
+from traderv3.protocol.recording import header_line
+from traderv3.storage.journal_queue import JournalQueue, event_item, frames_item
+from traderv3.storage.journal_writer import STUCK_S, JournalWriter, OpenSegment, Written
+from traderv3.storage.segments import Segment
 
 log = structlog.get_logger(component="journal")
 
@@ -34,6 +37,9 @@ TICK_S: Final = 0.25  # how often the actor looks after losses, and says what it
 # nobody lets go before). So while much waits, the loop steps aside for as long as it takes a thread to wake up.
 BACKLOG_TICK_S: Final = 0.005
 ASIDE_S: Final = 0.0001
+
+# The thread is woken for a part of a round that is still in a processor's cache.
+ROUND_PARTS: Final = 16
 
 
 def journal_directory(data_dir: Path, environment: str) -> Path:
@@ -58,6 +64,21 @@ class JournalStats:
     trouble: str | None  # why nothing can be written now, in a few words
 
 
+async def run_in_thread(writer: JournalWriter, scope: trio.CancelScope) -> None:
+    """The writer's life, left to itself once `scope` is cancelled."""
+    with scope:
+        await trio.to_thread.run_sync(writer.run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+
+
+@dataclass(frozen=True, slots=True)
+class JournalMeans:
+    """What a journal works with: a thread, the machine's clock, the disk. A simulation has its own."""
+
+    run: Callable[[JournalWriter, trio.CancelScope], Awaitable[None]] = run_in_thread
+    clock_s: Callable[[], float] = time.monotonic
+    open_segment: OpenSegment = Segment.open
+
+
 class Journal:
     """The verbs for the loop's thread, and the actor that owns the writer's.
 
@@ -76,18 +97,21 @@ class Journal:
         run_id: str,
         markets: Callable[[], Iterable[str]],
         wall_us: Callable[[], int],
-        limits: JournalLimits | None = None,
+        limits: JournalLimits = JOURNAL,
+        means: JournalMeans | None = None,
     ) -> None:
         self._directory = directory
         self._environment = environment
         self._run_id = run_id
         self._markets = markets
         self._wall_us = wall_us
-        self._limits = limits or JournalLimits()
+        self._limits = limits
+        self._means = means or JournalMeans()
+        self._most_seen = 0
         self._queue = JournalQueue(
             frames_max=self._limits.queue_frames_max,
             bytes_max=self._limits.queue_bytes_max,
-            wake_bytes=self._limits.round_bytes_max // 4,
+            wake_bytes=self._limits.round_bytes_max // ROUND_PARTS,
         )
         self._written = Written()
         self._trouble_told: str | None = None
@@ -97,16 +121,17 @@ class Journal:
     def frames(
         self, conn: int, at_us: int, frames: Sequence[bytes], *, is_inbound: bool, is_json: bool = False
     ) -> None:
-        """Take frames that came or went together; the caller leaves the sequence as it is from now on.
+        """Take frames that came or went together.
 
         `is_json`: msgspec has read each of them whole, without error. It saves half of the cost.
         """
         if frames:
-            self._queue.put(Batch(at_us, conn, is_inbound, is_json, frames, sum(map(len, frames))))
+            item = frames_item(frames, at_us=at_us, conn=conn, is_inbound=is_inbound, is_json=is_json)
+            self._queue.put(item)
 
     def event(self, conn: int, at_us: int, event: str, **fields: Detail) -> None:
         """Take an event of a connection (`open`, `close`, `error`, …) with whatever is known of it."""
-        self._queue.put(EventLine(at_us, conn, event_line(event, at_us=at_us, conn=conn, details=fields)))
+        self._queue.put(event_item(event, at_us=at_us, conn=conn, details=fields))
 
     def stats(self) -> JournalStats:
         """The account at this moment."""
@@ -126,18 +151,40 @@ class Journal:
             trouble=written.trouble or self._stuck(),
         )
 
+    def mailbox(self) -> MailboxStats:
+        """What waits for the writer, in frames; the most that was ever seen to wait."""
+        queue, oldest_us = self._queue, self._queue.oldest_us
+        self._most_seen = max(self._most_seen, queue.frames)
+        return MailboxStats(
+            depth=queue.frames,
+            capacity=self._limits.queue_frames_max,
+            policy="drop_newest",
+            accepted=queue.frames_put + queue.lost_frames,
+            dropped=queue.lost_frames,
+            conflated=0,
+            high_water=self._most_seen,
+            oldest_s=0.0 if oldest_us is None else max(0, self._wall_us() - oldest_us) / 1e6,
+        )
+
     # -- the actor -----------------------------------------------------------------------------------------------------
 
     async def run(self, lifeline: Lifeline) -> None:
         """Write until a stop is asked for, then what waits (`drain_s`). A cancellation writes one round more at most."""
         writer = JournalWriter(
-            self._directory, self._queue, self._header, self._limits, self._written, wall_us=self._wall_us
+            self._directory,
+            self._queue,
+            self._header,
+            self._limits,
+            self._written,
+            wall_us=self._wall_us,
+            clock_s=self._means.clock_s,
+            open_segment=self._means.open_segment,
         )
         scope = trio.CancelScope(shield=True)  # a cancellation reaches the thread as `stop`, and may then wait for it
         lifeline.started()  # a disk that is down must not keep the trader from starting
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run_thread, writer, scope)
+                nursery.start_soon(self._means.run, writer, scope)
                 drain_s = 0.0
                 try:
                     await self._look_after(writer, lifeline)
@@ -189,9 +236,5 @@ class Journal:
 
     def _stuck(self) -> str | None:
         since_s = self._written.busy_since_s
-        return "the disk does not answer" if since_s is not None and time.monotonic() - since_s > STUCK_S else None
-
-
-async def _run_thread(writer: JournalWriter, scope: trio.CancelScope) -> None:
-    with scope:
-        await trio.to_thread.run_sync(writer.run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+        is_stuck = since_s is not None and self._means.clock_s() - since_s > STUCK_S
+        return "the disk does not answer" if is_stuck else None

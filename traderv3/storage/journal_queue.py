@@ -1,5 +1,8 @@
-"""What waits to be journalled: the loop thread puts batches in, the writer's thread takes them out.
+"""What waits to be journalled: the loop's thread puts lines in, the writer's thread takes them out.
 
+Frames become lines on the loop's side, in a few passes over a whole batch (0.15 us a frame): the frames are in the cache
+then and free at once, and the writer's thread needs the interpreter for hardly anything. Handing the frames over instead
+costs the feed more (`benchmarks.storage_cost`).
 Bounded in frames and in bytes; full, a batch is dropped whole and counted, and as soon as there is room an event `lost`
 stands in its place, one for each connection that lost something. No call waits, and none of the loop's takes a lock.
 The counters with `put` are written by the loop alone, those with `taken` by whoever takes, under a lock.
@@ -8,54 +11,36 @@ Never: an entry behind one that was put in later.
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from traderv3.domain.tape import Detail
 from traderv3.protocol.recording import LOST, event_line, frame_lines
 
+BACKLOG: Final = 4  # times what the writer is woken for: it does not get its turn
 CONNECTIONS_MAX: Final = 64  # that lose something at the same time; further ones count for the latest of these
 
 
-class Batch(NamedTuple):
+class Item(NamedTuple):
+    """Lines that are about one connection, as they will stand in the recording: those of frames, or one of an event."""
+
+    at_us: int
+    conn: int
+    frames: int
+    size: int  # bytes of the frames, or of the event's line
+    lines: bytes
+
+
+def frames_item(frames: Sequence[bytes], *, at_us: int, conn: int, is_inbound: bool, is_json: bool = False) -> Item:
     """Frames that came or went together."""
-
-    at_us: int
-    conn: int
-    is_inbound: bool
-    is_json: bool
-    frames: Sequence[bytes]
-    size: int
-
-    def lines(self) -> bytes:
-        """As they stand in a recording."""
-        return frame_lines(
-            self.frames, at_us=self.at_us, conn=self.conn, is_inbound=self.is_inbound, is_json=self.is_json
-        )
+    lines = frame_lines(frames, at_us=at_us, conn=conn, is_inbound=is_inbound, is_json=is_json)
+    return Item(at_us, conn, len(frames), sum(map(len, frames)), lines)
 
 
-class EventLine(NamedTuple):
-    """A finished line that is about no frame."""
-
-    at_us: int
-    conn: int
-    line: bytes
-
-    @property
-    def frames(self) -> Sequence[bytes]:
-        """None."""
-        return ()
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.line)
-
-    def lines(self) -> bytes:
-        """As it stands in a recording."""
-        return self.line
-
-
-Item = Batch | EventLine
+def event_item(event: str, *, at_us: int, conn: int, details: Mapping[str, Detail]) -> Item:
+    """An event, which is about no frame."""
+    line = event_line(event, at_us=at_us, conn=conn, details=details)
+    return Item(at_us, conn, 0, len(line), line)
 
 
 class _Loss:
@@ -94,9 +79,22 @@ class JournalQueue:
         return self._put_bytes - self._taken_bytes
 
     @property
+    def frames_put(self) -> int:
+        """Frames that were taken in, those lost left out."""
+        return self._put_frames
+
+    @property
+    def oldest_us(self) -> int | None:
+        """When what has waited longest came; None if nothing waits. The writer may take it meanwhile."""
+        try:
+            return self._items[0].at_us
+        except IndexError:
+            return None
+
+    @property
     def is_backlogged(self) -> bool:
-        """More waits than the writer is woken for."""
-        return self.bytes > self._wake_bytes
+        """Much more waits than the writer was woken for."""
+        return self.bytes > BACKLOG * self._wake_bytes
 
     # -- the loop's side -----------------------------------------------------------------------------------------------
 
@@ -113,10 +111,10 @@ class JournalQueue:
             loss = self._losses.setdefault(item.conn, _Loss(item.at_us))
         else:
             loss = next(reversed(self._losses.values()))
-        loss.frames += len(item.frames)
+        loss.frames += item.frames
         loss.size += item.size
         loss.until_us = item.at_us
-        self.lost_frames += len(item.frames)
+        self.lost_frames += item.frames
         self.lost_bytes += item.size
 
     def settle(self, *, is_last: bool = False) -> bool:
@@ -124,8 +122,7 @@ class JournalQueue:
         news = []
         for conn, loss in sorted(self._losses.items(), key=lambda each: each[1].until_us):
             facts = {"frames": loss.frames, "bytes": loss.size, "since_us": loss.since_us}
-            line = event_line(LOST, at_us=loss.until_us, conn=conn, details=facts)
-            news.append(EventLine(loss.until_us, conn, line))
+            news.append(event_item(LOST, at_us=loss.until_us, conn=conn, details=facts))
         if not (
             is_last or all(map(self._has_room, news))
         ):  # one by one: together they pass the bound by some lines at the most
@@ -136,12 +133,12 @@ class JournalQueue:
         return True
 
     def _has_room(self, item: Item) -> bool:
-        frames = self._put_frames - self._taken_frames + len(item.frames)
+        frames = self._put_frames - self._taken_frames + item.frames
         size = self._put_bytes - self._taken_bytes + item.size
         return frames <= self._frames_max and size <= self._bytes_max
 
     def _append(self, item: Item) -> None:
-        self._put_frames += len(item.frames)  # first: whoever takes it must not have taken more than was put
+        self._put_frames += item.frames  # first: whoever takes it must not have taken more than was put
         self._put_bytes += item.size
         self._items.append(item)
         if self._put_bytes - self._taken_bytes > self._wake_bytes and not self.wake.is_set():
@@ -158,6 +155,6 @@ class JournalQueue:
                 item = self._items.popleft()
                 taken.append(item)
                 size += item.size
-            self._taken_frames += sum(len(item.frames) for item in taken)
+            self._taken_frames += sum(item.frames for item in taken)
             self._taken_bytes += size
         return taken

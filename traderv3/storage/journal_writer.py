@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
+from traderv3.config.limits import JournalLimits
 from traderv3.storage.journal_queue import Item, JournalQueue
 from traderv3.storage.segments import Segment, SegmentFile, list_segments, remove_oldest
 
@@ -25,33 +26,10 @@ STUCK_S: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLimits:
-    """The journal's bounds."""
+class OpenSegment(Protocol):
+    """Makes a new segment: `Segment.open`. Raises `OSError`."""
 
-    # What may wait for the disk: two minutes of the busiest recorded session (825 frames/s of 270 bytes), and 70 MB.
-    queue_frames_max: int = 200_000
-    queue_bytes_max: int = 32 << 20
-    # One round of the thread: large enough that waiting for the interpreter (5 ms a time) does not slow it at full
-    # load, small enough that making its lines does not hold the loop up.
-    round_bytes_max: int = 8 << 20
-    # How often lines go to the kernel: a killed process loses so much, and the promise is one second.
-    flush_s: float = 0.25
-    sync_s: float = 1.0
-    retry_s: float = 1.0
-    # A segment is what is deleted at once, copied, or read from its beginning to find a minute of it.
-    segment_bytes_max: int = 64 << 20
-    segment_s_max: float = 3600.0
-    # All segments of one environment: about a month of six busy markets.
-    total_bytes_max: int = 4 << 30
-    # An ordered stop writes what waits for so long; then a disk that hangs is left behind.
-    drain_s: float = 3.0
-    hang_s: float = 1.0
-
-    def __post_init__(self) -> None:
-        assert self.flush_s < 1.0, "a crash loses at most the last second"
-        assert self.round_bytes_max <= self.queue_bytes_max
-        assert 2 * (self.segment_bytes_max + self.round_bytes_max) <= self.total_bytes_max
+    def __call__(self, directory: Path, number: int, header: bytes, *, started_us: int) -> Segment: ...
 
 
 @dataclass(slots=True)
@@ -69,7 +47,10 @@ class Written:
 
 
 class JournalWriter:
-    """One thread's life: `run`, until `stop`. `removed` and `lost` are for the actor to take out."""
+    """One thread's life: `run`, until `stop`. `removed` and `lost` are for the actor to take out.
+
+    A simulation, which has no threads, calls `turn` and `end` by itself, with its own `clock_s` and `open_segment`.
+    """
 
     def __init__(
         self,
@@ -80,6 +61,8 @@ class JournalWriter:
         written: Written,
         *,
         wall_us: Callable[[], int],
+        clock_s: Callable[[], float] = time.monotonic,
+        open_segment: OpenSegment = Segment.open,
     ) -> None:
         self.removed: deque[SegmentFile] = deque()
         self.lost: deque[Item] = deque()
@@ -90,6 +73,8 @@ class JournalWriter:
         self._limits = limits
         self._written = written
         self._wall_us = wall_us
+        self._clock_s = clock_s
+        self._open_segment = open_segment
         self._segment: Segment | None = None
         self._began_s = self._synced_s = 0.0
         self._is_unsynced = False
@@ -99,7 +84,7 @@ class JournalWriter:
 
     def stop(self, *, drain_s: float) -> None:
         """End within `drain_s`, as far as the disk lets us, having written what waits. From any thread."""
-        self._stop_s = time.monotonic() + drain_s
+        self._stop_s = self._clock_s() + drain_s
         self._stopping.set()
         self._queue.wake.set()
 
@@ -115,17 +100,21 @@ class JournalWriter:
                     self._stopping.wait(self._limits.retry_s)
                 elif not self._stopping.is_set():
                     self._queue.wake.wait(self._limits.flush_s)
-                stop_s = self._stop_s  # before the round, which then takes all that was put in before the stop
-                self._queue.wake.clear()
-                self._round()
-                is_done = self._written.trouble is not None or not (self.in_hand or self._queue.bytes)
-                if stop_s is not None and (is_done or time.monotonic() >= stop_s):
+                if self.turn():
                     return
         finally:
-            self._end_segment()
+            self.end()
+
+    def turn(self) -> bool:
+        """Write what waits; whether that was the last time."""
+        stop_s = self._stop_s  # before the round, which then takes all that was put in before the stop
+        self._queue.wake.clear()
+        self._round()
+        is_done = self._written.trouble is not None or not (self.in_hand or self._queue.bytes)
+        return stop_s is not None and (is_done or self._clock_s() >= stop_s)
 
     def _round(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         self._written.busy_since_s = now_s
         try:
             self._write(now_s)
@@ -146,9 +135,9 @@ class JournalWriter:
             self.in_hand = self._queue.take(self._limits.round_bytes_max)
         if self.in_hand:
             size_before = self._segment.size
-            self._segment.write(b"".join([item.lines() for item in self.in_hand]))
+            self._segment.write(b"".join([item.lines for item in self.in_hand]))
             self._written.bytes += self._segment.size - size_before
-            self._written.frames += sum(len(item.frames) for item in self.in_hand)
+            self._written.frames += sum(item.frames for item in self.in_hand)
             self.in_hand = []
             self._is_unsynced = True
         if self._is_unsynced and now_s - self._synced_s >= self._limits.sync_s:
@@ -168,7 +157,7 @@ class JournalWriter:
         self._written.removed += len(gone)
         number = older[-1].number + 1 if older else 1
         started_us = self._wall_us()
-        segment = Segment.open(self._directory, number, self._header(started_us), started_us=started_us)
+        segment = self._open_segment(self._directory, number, self._header(started_us), started_us=started_us)
         self._written.bytes += segment.size
         self._written.segment = segment.path.name
         self._written.started_us = started_us
@@ -184,7 +173,8 @@ class JournalWriter:
             self.in_hand = []
         self._drop_segment()
 
-    def _end_segment(self) -> None:
+    def end(self) -> None:
+        """Close the segment."""
         if self._segment is not None and self._segment.has_entries:
             try:
                 self._segment.close()

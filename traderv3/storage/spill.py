@@ -6,7 +6,7 @@ taken over by whoever starts next. A segment is deleted once the database has al
 hands rows over again, which the database knows by their identity.
 What cannot be read back, and rows that the database refuses, go to `refused.jsonl` with the reason, for a person.
 Everything here blocks and belongs into a worker thread, one call at a time.
-Never: more than `bytes_max` in segments; a line appended behind a torn one.
+Never: more than `SpillLimits.bytes_max` in segments; a line appended behind a torn one.
 """
 
 import contextlib
@@ -20,12 +20,10 @@ from typing import Final
 import msgspec
 import structlog
 
+from traderv3.config.limits import SPILL, SpillLimits
 from traderv3.protocol.wire import UNDECODABLE
 from traderv3.storage.rows import Stored
 
-SPILL_BYTES_MAX: Final = 256 << 20  # an hour of 400 rows a second
-SEGMENT_BYTES: Final = 8 << 20
-REFUSED_BYTES_MAX: Final = 4 << 20
 _CHUNK: Final = 256 << 10
 
 log = structlog.get_logger(component="spill")
@@ -112,14 +110,11 @@ class Spill:
         folder: Path,
         name: str,
         *,
-        bytes_max: int = SPILL_BYTES_MAX,
-        segment_bytes: int = SEGMENT_BYTES,
+        limits: SpillLimits = SPILL,
     ) -> None:
-        assert 0 < segment_bytes <= bytes_max
         self.folder = folder
         self._name = name
-        self._bytes_max = bytes_max
-        self._segment_bytes = segment_bytes
+        self._limits = limits
         self._segments: deque[_Segment] = deque()  # oldest first; the last may be the one that is appended to
         self._made = 0
         # Plain numbers, as they are read from another thread:
@@ -156,8 +151,8 @@ class Spill:
         data = b"".join(lines)
         if not data:
             return
-        if self.size + len(data) > self._bytes_max:
-            msg = f"{self.size} bytes wait, and {self._bytes_max} is the most"
+        if self.size + len(data) > self._limits.bytes_max:
+            msg = f"{self.size} bytes wait, and {self._limits.bytes_max} is the most"
             raise SpillFull(msg)
         self._segment_to_append().append(data)
         self._count()
@@ -205,7 +200,7 @@ class Spill:
 
     def _segment_to_append(self) -> _Segment:
         last = self._segments[-1] if self._segments else None
-        if last is not None and not last.is_sealed and last.size < self._segment_bytes:
+        if last is not None and not last.is_sealed and last.size < self._limits.segment_bytes:
             return last
         self.folder.mkdir(parents=True, exist_ok=True)
         self._made += 1
@@ -234,7 +229,7 @@ class Spill:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
-                if file.tell() + len(line) <= REFUSED_BYTES_MAX:
+                if file.tell() + len(line) <= self._limits.refused_bytes_max:
                     file.write(line + b"\n")
         except OSError as cause:
             log.error("what was refused cannot be kept either", error=str(cause))

@@ -4,6 +4,7 @@ In:    `put`, from the loop's thread; each row gets the next number of this run.
 Out:   batches of `batch_rows`, or of what came within `batch_s`, oldest first, each row exactly once.
 While the database is away, slow or behind: what waits goes to the spill at once and then every `batch_s`, so that no
        row much older than that is in memory alone; when the database is back the spill comes first.
+When nothing waits, rows that are old enough are deleted (`retention`).
 Lost:  only what comes while the memory is full and the spill cannot take it (full, or its disk is): the newest, counted
        and said. A number missing in a run is such a row, or one that the database refused, which is set aside.
 Stop:  within its grace everything is written, or spilled for the next start.
@@ -17,21 +18,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 import trio
 
+from traderv3.config.limits import RETENTION, WRITE_QUEUE, QueueLimits, RetentionLimits
 from traderv3.core.clock import WallClock
 from traderv3.core.lifeline import Lifeline
+from traderv3.core.mailbox import MailboxStats
 from traderv3.core.supervision import Backoff
 from traderv3.storage.database import DatabaseTrouble, RowsRefused
+from traderv3.storage.retention import Retention
 from traderv3.storage.rows import AnyRow, Stored
 from traderv3.storage.spill import Spill, SpillFull
 
 log = structlog.get_logger(component="write_queue")
-
-BACKOFF: Final = Backoff(0.2, 10.0)
 
 T = TypeVar("T")
 
@@ -48,34 +50,9 @@ class Writing(Protocol):
     @property
     def name(self) -> str: ...
     def write(self, batch: Sequence[Stored], /) -> int: ...
+    def prune(self, table: str, before_us: int, most: int, /) -> int: ...
     def abort(self) -> None: ...
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """The bounds of the write queue, in rows and seconds."""
-
-    capacity: int = 20_000  # some 10 MB; a minute of 300 rows a second, should the spill's disk be slow as well
-    batch_rows: int = 100  # the original's
-    batch_s: float = 1.0  # the original's; so much is lost at most when the process is killed
-    drain_rows: int = 500  # at a time out of the spill: an hour's outage is made up for in minutes
-    spill_rows: int = 1000  # at a time into it, with one fsync
-    hang_s: float = 3.0  # a call that takes longer is an outage, and is said
-    call_s: float = 120.0  # then the call is cut off; a migration of a large database may take so long
-    flush_s: float = 2.0  # to write what waits when asked to stop; the whole shutdown has 10 s
-    farewell_s: float = 1.0  # then to spill it, and once more to close the connection
-    backoff: Backoff = BACKOFF
-    said_every_s: float = 60.0  # losses go on for as long as a disk is full; so does the log
-
-    def __post_init__(self) -> None:
-        assert 0 < 2 * self.batch_rows <= self.capacity
-        assert self.batch_s < self.hang_s < self.call_s
-
-    @property
-    def stop_s(self) -> float:
-        """The longest an ordered stop takes."""
-        return self.flush_s + 2 * self.farewell_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +85,8 @@ class WriteQueue:
         run_id: str,
         wall_us: WallClock,
         rng: random.Random,
-        limits: QueueLimits | None = None,
+        limits: QueueLimits = WRITE_QUEUE,
+        retention: RetentionLimits = RETENTION,
         blocking: Callable[[], Blocking] | None = None,
     ) -> None:
         """`database` makes one that is not connected yet; `blocking` a runner for work that blocks (`in_thread`)."""
@@ -117,10 +95,13 @@ class WriteQueue:
         self._spill = spill
         self._wall_us = wall_us
         self._rng = rng
-        self._limits = limits or QueueLimits()
+        self._limits = limits
+        self._backoff = Backoff(self._limits.retry_first_s, self._limits.retry_most_s)
+        self._retention = Retention(retention, wall_us=wall_us)
         self._make_blocking = blocking or in_thread
         self._disk = self._make_blocking()  # kept over restarts: two threads must never be in the spill
         self._waiting: deque[Stored] = deque()
+        self._most_seen = 0
         self._seq = 0
         self._due = trio.Event()  # a batch is full
         self._in_danger = trio.Event()  # an outage began: what waits is in memory alone
@@ -159,6 +140,22 @@ class WriteQueue:
             last_error=self._last_error,
             last_write_us=self._last_write_us,
             latency_ms=None if self._latency_s is None else round(self._latency_s * 1000),
+        )
+
+    def mailbox(self) -> MailboxStats:
+        """What waits in memory, in rows; the most that was ever seen to wait. What was spilled waits on disk."""
+        depth = len(self._waiting)
+        self._most_seen = max(self._most_seen, depth)
+        oldest_us = self._waiting[0].row.at_us if self._waiting else self._wall_us()
+        return MailboxStats(
+            depth=depth,
+            capacity=self._limits.capacity,
+            policy="spill",
+            accepted=self._seq,
+            dropped=self._dropped,
+            conflated=0,
+            high_water=self._most_seen,
+            oldest_s=max(0, self._wall_us() - oldest_us) / 1e6,
         )
 
     async def run(self, lifeline: Lifeline) -> None:
@@ -200,11 +197,12 @@ class WriteQueue:
             try:
                 await self._write_next(writer)
                 failures = 0
+                await self._prune(writer)
             except DatabaseTrouble as cause:
                 failures += 1
                 self._note_trouble(str(cause))
                 await writer.blocking(writer.database.close)
-                await trio.sleep(self._limits.backoff.delay_s(failures, self._rng))
+                await trio.sleep(self._backoff.delay_s(failures, self._rng))
 
     async def _until_due(self) -> None:
         self._due = trio.Event()
@@ -233,6 +231,17 @@ class WriteQueue:
             self._forget(batch[-1].seq)
         if self._is_adopted and not self._spill.waiting_bytes:
             self._spill_trouble = None  # whatever it was, nothing needs the spill now
+
+    async def _prune(self, writer: "_Writer") -> None:
+        """Delete a few rows that are old enough, if nothing waits to be written."""
+        now_s = trio.current_time()
+        is_idle = len(self._waiting) < self._limits.batch_rows and not self._spill.waiting_bytes
+        if is_idle and self._trouble is None and self._retention.is_due(now_s):
+            self._calling_since = now_s
+            try:
+                await writer.blocking(partial(self._retention.step, writer.database, now_s))
+            finally:
+                self._calling_since = math.inf
 
     async def _write(self, writer: "_Writer", batch: Sequence[Stored]) -> None:
         """Have these rows in the database, or set aside those that it will never take. Raises `DatabaseTrouble`."""

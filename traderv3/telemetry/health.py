@@ -12,7 +12,7 @@ from typing import Final
 
 from traderv3.core.supervision import NodeReport, Status
 from traderv3.domain.feed import Feed, Link
-from traderv3.domain.health import Health, Level, Reason
+from traderv3.domain.health import OVER_NOW, Health, Level, Reason
 from traderv3.domain.states import State
 
 HOLD_US: Final = 5_000_000
@@ -42,11 +42,12 @@ def find_causes(
     log_lost: int,
     rest_trouble: str | None,
     storage_troubles: Iterable[str] = (),
+    trading_trouble: str | None = None,
     now_us: int,
 ) -> list[Cause]:
     """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted.
 
-    `rest_trouble`: why the venue's REST is not asked any more, None while it is.
+    `rest_trouble`: why the venue's REST is not asked any more, `trading_trouble`: why trading is halted; None while all is well.
     """
     causes: list[Cause] = []
     closed = feed.hours.sentence(now_us)
@@ -68,6 +69,8 @@ def find_causes(
     if rest_trouble is not None:
         message = f"REST is away ({rest_trouble}); the stream goes on, books are not cross-checked"
         causes.append(Cause("rest", message, Level.DEGRADED))
+    if trading_trouble is not None:
+        causes.append(Cause("trading", trading_trouble, Level.DEGRADED))
     causes += [Cause("storage", trouble, Level.DEGRADED, kind=trouble[:12]) for trouble in storage_troubles]
     causes += _actors_down(tree)
     if lag_ms > LAG_MS_MAX:
@@ -80,7 +83,8 @@ def find_causes(
 def _actors_down(nodes: Iterable[NodeReport]) -> list[Cause]:
     causes: list[Cause] = []
     for node in nodes:
-        if node.strategy is None and node.status in (Status.BACKOFF, Status.FAILED):
+        is_coming_back = node.status is Status.STARTING and node.last_error is not None  # that may take its time
+        if node.strategy is None and (is_coming_back or node.status in (Status.BACKOFF, Status.FAILED)):
             message = f"{node.status}: {node.last_error or 'ended'}"
             causes.append(Cause(node.name, message, Level.DEGRADED, kind="actor"))
         causes += _actors_down(node.children)
@@ -104,7 +108,7 @@ class HealthJudge:
             present.add(key)
         self._held = {key: held for key, held in self._held.items() if 0 <= now_us - held[1] <= HOLD_US}
         reasons = tuple(
-            reason if key in present else replace(reason, message=f"over now; it was: {reason.message}")
+            reason if key in present else replace(reason, message=OVER_NOW + reason.message)
             for key, (reason, _) in self._held.items()
         )
         level = max((reason.level for reason in reasons), key=_SEVERITY.index, default=Level.HEALTHY)

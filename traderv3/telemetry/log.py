@@ -73,6 +73,7 @@ class Log:
         self._handler = _StandardHandler(self)
         self._levels_before: dict[str, int] = {}
         self._is_open = True
+        self._uncaught: BaseException | None = None
         self._configure_structlog(level)
         self._capture_standard(level)
 
@@ -115,7 +116,19 @@ class Log:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            self.tell_uncaught(type(error), error, at)
         self.close()
+
+    def tell_uncaught(self, kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+        """For `sys.excepthook`: the last words of a bug, once and without secrets, in the log while it is open."""
+        if error is None or error is self._uncaught:
+            return
+        self._uncaught = error
+        if self._is_open:
+            self.emit("critical", COMPONENT_DEFAULT, "uncaught error", {"exc_info": error})
+        else:
+            sys.stderr.write(self._redactor.traceback(error))
 
     def _own_line(self, level: str, event: str, fields: dict[str, Plain]) -> Line:
         at = rfc3339(self._now_us())

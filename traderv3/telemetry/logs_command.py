@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,15 +22,12 @@ import msgspec
 
 from traderv3.config.environment import Environment, UnknownEnvironment, parse_environment
 from traderv3.config.settings import find_data_dir
+from traderv3.domain.timestamps import TIME_FORMS, TimeUnreadable, parse_time, rfc3339
 from traderv3.telemetry.log_tail import LogTail, follow
 from traderv3.telemetry.log_text import LEVELS, printable, render
 
 EXIT_OK: Final = 0
 EXIT_ARGUMENTS: Final = 2
-
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
-_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class LogsProblem(ValueError):
@@ -65,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
     parser.add_argument("--level", metavar="L", help=f"this level and worse: {', '.join(LEVELS)}")
     parser.add_argument("--component", metavar="C", action="append", default=[], help="only this one (may be repeated)")
-    parser.add_argument("--since", metavar="T", help="RFC 3339, HH:MM[:SS] today in UTC, or 10m, 2h, 1d ago")
+    parser.add_argument("--since", metavar="T", help=TIME_FORMS)
     parser.add_argument("--grep", metavar="RE", help="only lines in which this regular expression is found")
     parser.add_argument("--tail", metavar="N", type=_parse_count, help="of what is there already only the last N lines")
     parser.add_argument("--json", action="store_true", help="lines as they are in the file")
@@ -79,11 +76,11 @@ def main(args: argparse.Namespace) -> int:
         filters = Filters(
             level=_parse_level(args.level),
             components=frozenset(args.component),
-            since=parse_since(args.since, datetime.now(UTC)) if args.since else "",
+            since=rfc3339(parse_time(args.since, datetime.now(UTC))) if args.since else "",
             pattern=_parse_pattern(args.grep),
         )
         path = find_log(args.environment, args.data_dir, is_awaited=args.follow)
-    except LogsProblem as cause:
+    except (LogsProblem, TimeUnreadable) as cause:
         _tell(str(cause))
         return EXIT_ARGUMENTS
     printer = Printer(sys.stdout.buffer, filters, is_json=args.json, is_coloured=_is_colour_wanted())
@@ -155,22 +152,6 @@ def parse_line(raw: bytes) -> dict[str, object] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     return line if isinstance(line.get("timestamp"), str) and isinstance(line.get("event"), str) else None
-
-
-def parse_since(text: str, now: datetime) -> str:
-    """A time as the log writes it, from RFC 3339, a clock time of today (UTC) or a span before `now`."""
-    try:
-        if ago := _AGO.fullmatch(text):
-            at = now - timedelta(seconds=int(ago[1]) * _UNITS_S[ago[2]])
-        elif clock := _CLOCK.fullmatch(text):
-            at = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 0), microsecond=0)
-        else:
-            given = datetime.fromisoformat(text)
-            at = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    except (ValueError, OverflowError):
-        msg = f"--since {text[:40]!r} is neither RFC 3339 nor HH:MM[:SS] nor a span such as 10m or 2h"
-        raise LogsProblem(msg) from None
-    return at.strftime("%Y-%m-%dT%H:%M:%S") + f".{at.microsecond // 1000:03d}Z"
 
 
 def _parse_count(text: str) -> int:

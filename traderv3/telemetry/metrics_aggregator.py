@@ -49,6 +49,7 @@ class MetricsAggregator:
         log_lost: Callable[[], int],
         rest_trouble: Callable[[], str | None] = lambda: None,
         storage_troubles: Callable[[], Sequence[str]] = list,
+        trading_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._feed = feed
         self._wall_us = wall_us
@@ -58,6 +59,7 @@ class MetricsAggregator:
         self._log_lost = log_lost
         self._rest_trouble = rest_trouble
         self._storage_troubles = storage_troubles
+        self._trading_trouble = trading_trouble
         self._log_lost_before = 0
         self._log_lost_lately = 0
         self._judge = HealthJudge()
@@ -94,6 +96,7 @@ class MetricsAggregator:
             log_lost=self._log_lost_lately,
             rest_trouble=self._rest_trouble(),
             storage_troubles=self._storage_troubles(),
+            trading_trouble=self._trading_trouble(),
             now_us=now_us,
         )
         return self._judge.judge(causes, now_us=now_us)

@@ -137,6 +137,11 @@ class Pilot:
             await self.look()
             await trio.sleep(LOOK_S)
 
+    @property
+    def may_rest(self) -> bool:
+        """A look at this moment would lead nowhere. Costs nobody a turn, unlike `look`."""
+        return self.machine.left_s > 0 and next_move(self.machine.state, self.facts()) is None
+
     async def look(self) -> None:
         """Move once, if the facts ask for it."""
         if self._feed.hours.is_closed(self._wall_us()):

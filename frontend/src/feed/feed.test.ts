@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeWebSocket } from "../testing/FakeWebSocket";
 import { AT, connection, consoleLine, heartbeat, snapshot } from "../testing/messages";
-import { GIVE_UP_MS, startFeed } from "./feed";
+import { GIVE_UP_MS, PING_MS, startFeed } from "./feed";
 import type { Socket } from "./socket";
 import { createStore, type Store } from "./store";
 
@@ -119,4 +119,32 @@ test("the clock of a computer that is wrong is corrected by the server's", () =>
   FakeWebSocket.newest.receive(heartbeat(10, "2026-11-22T11:30:00.000Z"));
 
   expect(link().skewMs).toBe(3_600_000);
+});
+
+const sent = () => FakeWebSocket.newest.sent.map((text): unknown => JSON.parse(text));
+
+test("the chosen market's book is asked for once, again after a choice, and again on a new socket", () => {
+  goLive();
+  expect(sent()).toEqual([{ type: "subscribe", data: { books: ["KXDEMO-26DEC31-T100"] } }]);
+
+  store.setView({ market: "OTHER" });
+  FakeWebSocket.newest.receive(heartbeat());
+  expect(sent().at(-1)).toEqual({ type: "subscribe", data: { books: ["OTHER"] } });
+  expect(sent().length).toBe(2);
+
+  FakeWebSocket.newest.drop();
+  vi.advanceTimersByTime(250);
+  FakeWebSocket.newest.accept();
+  FakeWebSocket.newest.receive(connection({ resumed: true }));
+  expect(sent()).toEqual([{ type: "subscribe", data: { books: ["OTHER"] } }]);
+});
+
+test("a ping measures the way there and back", () => {
+  goLive();
+  vi.advanceTimersByTime(PING_MS);
+  expect(sent().at(-1)).toEqual({ type: "ping" });
+
+  vi.advanceTimersByTime(7);
+  FakeWebSocket.newest.receive({ type: "pong", seq: 10, timestamp: AT, data: {} });
+  expect(store.getSnapshot().roundTripMs).toBe(7);
 });

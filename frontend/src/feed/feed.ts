@@ -1,12 +1,12 @@
 /**
- * The wire to the trader: socket → decode → store, and the watch over its silence.
+ * The wire to the trader: socket → decode → store, the watch over its silence, and what this page asks for.
  *
  * `live` needs an open socket, a model in sync and a frame within three heartbeats. Anything less is shown as such.
  */
 import { decode } from "../protocol/decode";
 import type { LinkStatus } from "./link";
 import { openSocket, type Socket } from "./socket";
-import type { Store } from "./store";
+import { chosenMarket, type Store } from "./store";
 
 const HEARTBEATS_MISSED_MAX = 3;
 const SILENCE_MS_MIN = 3_000;
@@ -15,6 +15,7 @@ export const GIVE_UP_MS = 10_000;
 const BATCH_MS = 50;
 /** Less than this is batching and scheduling, not a wrong clock. */
 const SKEW_MS_NOTICED = 500;
+export const PING_MS = 2_000;
 
 export function startFeed(store: Store, location: Pick<Location, "protocol" | "host">): Socket {
   let silence: ReturnType<typeof setTimeout>;
@@ -22,6 +23,9 @@ export function startFeed(store: Store, location: Pick<Location, "protocol" | "h
   let sinceMs = Date.now();
   let heardAtMs: number | null = null;
   let skewMs = 0;
+  let pingedAtMs: number | null = null;
+  /** The market whose book this socket was asked for; undefined: none yet. */
+  let watched: string | null | undefined;
 
   const show = (next: LinkStatus, retryAtMs: number | null = null) => {
     if (next !== status) sinceMs = Date.now();
@@ -40,13 +44,34 @@ export function startFeed(store: Store, location: Pick<Location, "protocol" | "h
     if (messages.length === 0) return; // noise is not a sign of life
     heardAtMs = Date.now();
     watch();
-    const heartbeat = messages.findLast((message) => message.type === "heartbeat");
-    if (heartbeat !== undefined) correctSkew(heartbeat.timestamp);
-    if (status !== "live" && store.latest().isSynced) show("live");
+    for (const message of messages) {
+      if (message.type === "heartbeat") correctSkew(message.timestamp);
+      else if (message.type === "connection") watched = undefined;
+      else if (message.type === "pong" && pingedAtMs !== null) {
+        store.setRoundTrip(performance.now() - pingedAtMs);
+        pingedAtMs = null;
+      }
+    }
+    if (status !== "live" && store.latest().live.isSynced) show("live");
+    askForBook();
+  };
+  /** The chosen market's book, once for each choice and each socket. */
+  const askForBook = () => {
+    if (status !== "live") return;
+    const { live, view } = store.latest();
+    const market = chosenMarket({ model: live, view });
+    if (market === watched) return;
+    const books = market === null ? [] : [market];
+    if (!socket.send(JSON.stringify({ type: "subscribe", data: { books } }))) return;
+    watched = market;
+    store.keepBooks(books);
+  };
+  const ping = () => {
+    if (status === "live" && socket.send(JSON.stringify({ type: "ping" }))) pingedAtMs = performance.now();
   };
   const watch = () => {
     clearTimeout(silence);
-    const heartbeatMs = 1000 * (store.latest().connection?.heartbeat_s ?? 1);
+    const heartbeatMs = 1000 * (store.latest().live.connection?.heartbeat_s ?? 1);
     const patience = Math.max(SILENCE_MS_MIN, HEARTBEATS_MISSED_MAX * heartbeatMs);
     silence = setTimeout(() => {
       show("silent");
@@ -55,21 +80,26 @@ export function startFeed(store: Store, location: Pick<Location, "protocol" | "h
   };
   const onDown = (retryAtMs: number) => {
     clearTimeout(silence);
+    pingedAtMs = null;
     show(heardAtMs === null ? "connecting" : "down", retryAtMs);
   };
 
   const socket = openSocket({ url: () => socketUrl(location, store), onText, onDown });
+  const forget = store.subscribe(askForBook);
+  const pinging = setInterval(ping, PING_MS);
   return {
     ...socket,
     close: () => {
       clearTimeout(silence);
+      clearInterval(pinging);
+      forget();
       socket.close();
     },
   };
 }
 
 function socketUrl({ protocol, host }: Pick<Location, "protocol" | "host">, store: Store): string {
-  const { connection, seq } = store.latest();
+  const { connection, seq } = store.latest().live;
   const query = new URLSearchParams({ batch_ms: String(BATCH_MS) });
   if (connection !== null) {
     query.set("epoch", connection.epoch);

@@ -1,5 +1,7 @@
 /** How far what is on the screen may be believed. Times are ms of this computer's clock. */
 export type LinkStatus = "connecting" | "live" | "silent" | "down";
+/** What the light says: the link, or that what is shown is not now because the person wanted it so. */
+export type LinkWord = LinkStatus | "paused" | "past";
 
 export interface Link {
   readonly status: LinkStatus;

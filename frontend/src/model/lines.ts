@@ -1,47 +1,73 @@
-/** Rows of the terminal: log lines as they come, transitions in their text form. */
-import type { ConsoleLine, StateTransition } from "../protocol/messages";
+/** Rows of the events: log lines as they come, everything else in its text form. */
+import type { Actor, Alert, CommandResult, ConsoleLine, Risk, StateTransition } from "../protocol/messages";
 import { LINES_MAX, type Line } from "./model";
 import { Ring } from "./ring";
 
 type NewLine = Omit<Line, "id">;
 
-export function logLine(line: ConsoleLine): NewLine {
-  return { ...line, kind: "log" };
+export function logLine(data: ConsoleLine): NewLine {
+  const { seq, level, timestamp, source, message, context } = data;
+  return { kind: "log", seq, level, timestamp, source, message, context, data };
 }
 
-export function transitionLine(transition: StateTransition): NewLine {
-  const { from_state, to_state, context, timestamp } = transition;
-  return {
-    kind: "transition",
-    level: to_state === "error" ? "error" : "info",
-    timestamp,
-    message: `STATE TRANSITION: ${from_state} → ${to_state}`,
-    context,
-  };
+export function transitionLine(data: StateTransition): NewLine {
+  const { seq, from_state, to_state, context, timestamp } = data;
+  const level = to_state === "error" ? "error" : "info";
+  const message = `STATE TRANSITION: ${from_state} → ${to_state}`;
+  return { kind: "transition", seq, level, timestamp, source: "state_machine", message, context, data };
+}
+
+export function actorLine(data: Actor, seq: number): NewLine {
+  const { name, status, restarts, last_error, timestamp } = data;
+  const level = status === "failed" ? "error" : status === "backoff" ? "warning" : "info";
+  const message = restarts === 0 ? `actor ${status}` : `actor ${status}, restarts ${restarts}`;
+  const context = level === "info" ? "" : (last_error ?? "");
+  return { kind: "actor", seq, level, timestamp, source: name, message, context, data };
+}
+
+export function alertLine(data: Alert, seq: number, timestamp: string): NewLine {
+  const { component: source, is_active: isActive } = data;
+  const level = isActive ? data.level : "info";
+  const message = isActive ? data.message : `over: ${data.message}`;
+  return { kind: "alert", seq, level, timestamp, source, message, context: "", data };
+}
+
+export function riskLine(data: Risk, seq: number, timestamp: string): NewLine {
+  const level = data.mode === "active" ? "info" : "warning";
+  const message = `trading ${data.mode}, by ${data.by}`;
+  return { kind: "risk", seq, level, timestamp, source: "risk", message, context: data.reason, data };
+}
+
+export function commandLine(data: CommandResult, seq: number, timestamp: string): NewLine {
+  const level = data.ok ? "info" : "warning";
+  const message = `command ${data.ok ? "carried out" : "refused"}: ${data.reason}`;
+  return { kind: "command", seq, level, timestamp, source: "console", message, context: "", data };
 }
 
 export function appendLine(lines: Ring<Line>, line: NewLine): Ring<Line> {
   return lines.append({ ...line, id: lines.total });
 }
 
-/** The terminal as a snapshot gives it: log and transitions in the order of their times. */
-export function linesOf(log: readonly ConsoleLine[], transitions: readonly StateTransition[]): Ring<Line> {
-  const rows = [...log.map(logLine), ...transitions.map(transitionLine)];
-  rows.sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));
+/** The events as a snapshot gives them: in the order of their times. */
+export function linesOf(rows: readonly NewLine[]): Ring<Line> {
+  const sorted = rows.toSorted((a, b) =>
+    a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0,
+  );
   return Ring.of(
     LINES_MAX,
-    rows.map((row, id) => ({ ...row, id })),
+    sorted.map((row, id) => ({ ...row, id })),
   );
 }
 
-/** What the clipboard gets; the same form as the plain log's. */
+/** What the clipboard gets of a transition; the same form as the plain log's. */
 export function transitionText({ from_state, to_state, context, timestamp }: StateTransition): string {
   return `[${timestamp.slice(11, 19)}] STATE TRANSITION: ${from_state} → ${to_state}\n    ${context}`;
 }
 
+/** What the clipboard gets of a line: `2026-11-22T15:02:41.279Z #55174 INFO recon order acked`; stable, to be grepped. */
 export function lineText(line: Line): string {
   const context = line.context === "" ? "" : `\n    ${line.context}`;
-  return line.kind === "transition"
-    ? `[${line.timestamp.slice(11, 19)}] ${line.message}${context}`
-    : `${line.timestamp} ${line.level.toUpperCase()} ${line.message}${context}`;
+  if (line.kind === "transition") return `[${line.timestamp.slice(11, 19)}] ${line.message}${context}`;
+  const number = line.seq === null ? "" : ` #${line.seq}`;
+  return `${line.timestamp}${number} ${line.level.toUpperCase()} ${line.source} ${line.message}${context}`;
 }

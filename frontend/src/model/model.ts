@@ -1,22 +1,30 @@
 /**
- * All that the page knows, as one immutable record. Slices that a message does not touch keep their identity, so
+ * All that the trader has said, as one immutable record. Slices that a message does not touch keep their identity, so
  * a panel re-renders only when its own slice moved.
  */
 import type {
   Actor,
   Alert,
+  CommandResult,
   Connection,
-  ConsoleLine,
+  FeedReport,
   HealthReason,
+  Latency,
+  MarketBook,
   MarketTop,
+  Message,
   Metrics,
+  Risk,
   StateTransition,
   SupervisionNode,
 } from "../protocol/messages";
 import { Ring } from "./ring";
+import type { Level, LineKind } from "./view";
 
 export const LINES_MAX = 20_000;
 export const TRANSITIONS_MAX = 2_000;
+export const SAMPLES_MAX = 1_200;
+export const RESULTS_MAX = 50;
 
 /** What `trader_status` says, or a transition ahead of it. */
 export interface TraderState {
@@ -34,10 +42,24 @@ export interface TreeNode extends Omit<SupervisionNode, "status" | "children"> {
   readonly children: readonly TreeNode[];
 }
 
-/** One row of the terminal. `id` never repeats within an epoch. */
-export interface Line extends ConsoleLine {
+/** One row of the events. `id` never repeats within an epoch; `data` is what the trader sent, for the curious. */
+export interface Line {
   readonly id: number;
-  readonly kind: "log" | "transition";
+  readonly seq: number | null;
+  readonly kind: LineKind;
+  readonly level: Level;
+  readonly timestamp: string;
+  readonly source: string;
+  readonly message: string;
+  readonly context: string;
+  readonly data: Message["data"];
+}
+
+/** What one `trader_status` measured: a point of every chart. */
+export interface Sample {
+  readonly atMs: number;
+  readonly metrics: Metrics;
+  readonly lagMs: number | null;
 }
 
 export interface Model {
@@ -46,15 +68,25 @@ export interface Model {
   readonly isSynced: boolean;
   /** Highest number of the event log that is in this record: where to resume. */
   readonly seq: number;
+  /** When the newest message was sent, on the server's clock. */
+  readonly atMs: number | null;
   /** When the process began, on the server's clock. */
   readonly startedAtMs: number | null;
   readonly trader: TraderState | null;
   readonly tree: TreeNode | null;
   readonly markets: ReadonlyMap<string, MarketTop>;
+  /** Whole books of the markets that this page has asked for. */
+  readonly books: ReadonlyMap<string, MarketBook>;
+  readonly feed: FeedReport | null;
+  readonly latency: Latency | null;
+  readonly risk: Risk | null;
   readonly transitions: Ring<StateTransition>;
   readonly lines: Ring<Line>;
+  readonly series: Ring<Sample>;
   readonly alerts: ReadonlyMap<string, Alert>;
   readonly warnings: readonly string[];
+  /** The newest answers to commands, anybody's. */
+  readonly results: Ring<CommandResult>;
   /** Messages the server had to drop for this page, ever. */
   readonly dropped: number;
   readonly lagMs: number | null;
@@ -64,14 +96,21 @@ export const EMPTY: Model = {
   connection: null,
   isSynced: false,
   seq: 0,
+  atMs: null,
   startedAtMs: null,
   trader: null,
   tree: null,
   markets: new Map(),
+  books: new Map(),
+  feed: null,
+  latency: null,
+  risk: null,
   transitions: Ring.of(TRANSITIONS_MAX),
   lines: Ring.of(LINES_MAX),
+  series: Ring.of(SAMPLES_MAX),
   alerts: new Map(),
   warnings: [],
+  results: Ring.of(RESULTS_MAX),
   dropped: 0,
   lagMs: null,
 };

@@ -3,12 +3,34 @@
  *
  * A logged message whose number is already in the model is a repeat after a resume and changes nothing.
  */
-import { type Actor, LOGGED, type Message, type Snapshot, type StateTransition } from "../protocol/messages";
-import { appendLine, linesOf, logLine, transitionLine } from "./lines";
-import { EMPTY, type Model, TRANSITIONS_MAX, type TreeNode } from "./model";
-import { Ring } from "./ring";
+import { LOGGED, type MarketTop, type Message, type TraderStatus } from "../protocol/messages";
+import { actorLine, alertLine, appendLine, commandLine, logLine, riskLine, transitionLine } from "./lines";
+import { EMPTY, type Model } from "./model";
+import { fromSnapshot } from "./snapshot";
+import { merge, traderAfter } from "./transitions";
+import { withActor, withMailbox } from "./tree";
 
 const LOGGED_KINDS: ReadonlySet<string> = new Set(LOGGED);
+
+/** What came together. The table of markets is copied once for all of them: thousands of tops a second are the bulk. */
+export function fold(model: Model, messages: readonly Message[]): Model {
+  let folded = model;
+  let markets: Map<string, MarketTop> | null = null;
+  for (const message of messages) {
+    if (message.type === "market") {
+      markets ??= new Map(folded.markets);
+      markets.set(message.data.ticker, message.data);
+      continue;
+    }
+    // A snapshot or a new process begins with its own table.
+    if (message.type === "snapshot" || message.type === "connection") {
+      if (markets !== null) folded = { ...folded, markets };
+      markets = null;
+    }
+    folded = reduce(folded, message);
+  }
+  return markets === null ? folded : { ...folded, markets };
+}
 
 export function reduce(model: Model, message: Message): Model {
   if (!LOGGED_KINDS.has(message.type)) return apply(model, message);
@@ -17,6 +39,7 @@ export function reduce(model: Model, message: Message): Model {
 }
 
 function apply(model: Model, message: Message): Model {
+  const { seq, timestamp } = message;
   switch (message.type) {
     case "connection": {
       const connection = message.data;
@@ -24,32 +47,62 @@ function apply(model: Model, message: Message): Model {
       return isResumed ? { ...model, connection, isSynced: true } : { ...EMPTY, connection };
     }
     case "snapshot":
-      return fromSnapshot(model, message.data, message.seq, Date.parse(message.timestamp));
+      return fromSnapshot(model, message.data, seq, Date.parse(timestamp));
     case "history_replay":
       return { ...model, transitions: merge(model.transitions, message.data.transitions) };
-    case "trader_status": {
-      const { state, state_since: since, state_context: context, health, reasons, metrics } = message.data;
-      return { ...model, trader: { state, since, context, health, reasons, metrics } };
+    case "trader_status":
+      return withStatus(model, message.data, Date.parse(timestamp));
+    case "state_transition": {
+      const trader = traderAfter(model.trader, message.data);
+      const transitions = merge(model.transitions, [message.data]);
+      return {
+        ...model,
+        trader,
+        transitions,
+        lines: appendLine(model.lines, transitionLine(message.data)),
+      };
     }
-    case "state_transition":
-      return afterTransition(model, message.data);
     case "supervision":
       return { ...model, tree: message.data.tree };
-    case "actor":
-      return { ...model, tree: model.tree && withActor(model.tree, message.data) };
+    case "actor": {
+      const tree = model.tree && withActor(model.tree, message.data);
+      return { ...model, tree, lines: appendLine(model.lines, actorLine(message.data, seq)) };
+    }
+    case "mailbox": {
+      const { name, mailbox } = message.data;
+      return { ...model, tree: model.tree && withMailbox(model.tree, name, mailbox) };
+    }
     case "market":
       return { ...model, markets: new Map(model.markets).set(message.data.ticker, message.data) };
+    case "book":
+      return { ...model, books: new Map(model.books).set(message.data.ticker, message.data) };
+    case "feed":
+      return { ...model, feed: message.data };
+    case "latency":
+      return { ...model, latency: message.data };
+    case "risk": {
+      const line = riskLine(message.data, seq, timestamp);
+      return { ...model, risk: message.data, lines: appendLine(model.lines, line) };
+    }
     case "console":
       return { ...model, lines: appendLine(model.lines, logLine(message.data)) };
     case "alert": {
       const alerts = new Map(model.alerts);
       if (message.data.is_active) alerts.set(message.data.id, message.data);
       else alerts.delete(message.data.id);
-      return { ...model, alerts };
+      return { ...model, alerts, lines: appendLine(model.lines, alertLine(message.data, seq, timestamp)) };
     }
     case "heartbeat":
-      return { ...model, dropped: message.data.dropped, lagMs: message.data.lag_ms };
-    case "command_result":
+      return {
+        ...model,
+        atMs: Date.parse(timestamp),
+        dropped: message.data.dropped,
+        lagMs: message.data.lag_ms,
+      };
+    case "command_result": {
+      const line = commandLine(message.data, seq, timestamp);
+      return { ...model, results: model.results.append(message.data), lines: appendLine(model.lines, line) };
+    }
     case "pong":
       return model;
     default:
@@ -57,69 +110,14 @@ function apply(model: Model, message: Message): Model {
   }
 }
 
-function fromSnapshot(model: Model, data: Snapshot, seq: number, atMs: number): Model {
-  return {
-    connection: model.connection,
-    isSynced: true,
-    seq,
-    startedAtMs: atMs - data.uptime * 1000,
-    trader: {
-      state: data.state,
-      since: data.state_since,
-      context: data.state_context,
-      health: data.health,
-      reasons: data.reasons,
-      metrics: data.metrics,
-    },
-    tree: data.supervision,
-    markets: new Map(data.market_tops.map((top) => [top.ticker, top])),
-    transitions: Ring.of(TRANSITIONS_MAX, data.transitions),
-    lines: linesOf(data.log, data.transitions),
-    alerts: new Map(data.alerts.filter((alert) => alert.is_active).map((alert) => [alert.id, alert])),
-    warnings: data.warnings,
-    dropped: data.dropped,
-    lagMs: model.lagMs,
-  };
-}
-
-function afterTransition(model: Model, transition: StateTransition): Model {
-  const { to_state: state, timestamp: since, context, metrics } = transition;
-  const { trader } = model;
-  // After a resume the status may arrive ahead of the transitions that led to it. One of an earlier run has no metrics.
-  const isNewest = metrics !== null && (trader === null || since >= trader.since);
+function withStatus(model: Model, data: TraderStatus, atMs: number): Model {
+  const { state, state_since: since, state_context: context, health, reasons, metrics } = data;
   return {
     ...model,
-    trader: isNewest
-      ? { state, since, context, metrics, health: metrics.health, reasons: trader?.reasons ?? [] }
-      : trader,
-    transitions: merge(model.transitions, [transition]),
-    lines: appendLine(model.lines, transitionLine(transition)),
+    atMs,
+    trader: { state, since, context, health, reasons, metrics },
+    series: model.series.append({ atMs, metrics, lagMs: model.lagMs }),
   };
-}
-
-/** Add what is missing of a replay; a replay overlaps with what a snapshot or a resume has brought. */
-function merge(known: Ring<StateTransition>, replayed: readonly StateTransition[]): Ring<StateTransition> {
-  const isNew = (one: StateTransition) =>
-    !isKnown(known, one) && one.timestamp >= (known.last?.timestamp ?? "");
-  return replayed.filter(isNew).reduce((ring, transition) => ring.append(transition), known);
-}
-
-function isKnown(
-  known: Ring<StateTransition>,
-  { timestamp, from_state, to_state }: StateTransition,
-): boolean {
-  return known.some(
-    (one) => one.timestamp === timestamp && one.from_state === from_state && one.to_state === to_state,
-  );
-}
-
-function withActor(node: TreeNode, actor: Actor): TreeNode {
-  if (node.name === actor.name) {
-    const { status, restarts, last_error, timestamp: since } = actor;
-    return { ...node, status, restarts, last_error, since };
-  }
-  const children = node.children.map((child) => withActor(child, actor));
-  return children.every((child, index) => child === node.children[index]) ? node : { ...node, children };
 }
 
 function assertNever(message: never): never {

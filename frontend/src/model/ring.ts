@@ -58,11 +58,12 @@ export class Ring<T> {
     return this.slice(Math.max(0, this.length - appended));
   }
 
-  some(test: (item: T) => boolean): boolean {
+  /** The newest that passes the test. */
+  find(test: (item: T) => boolean): T | undefined {
     for (let index = this.to - 1; index >= this.from; index--) {
       const item = this.shared[index];
-      if (item !== undefined && test(item)) return true;
+      if (item !== undefined && test(item)) return item;
     }
-    return false;
+    return undefined;
   }
 }

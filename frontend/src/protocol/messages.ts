@@ -9,7 +9,12 @@ export type Message =
   | StateTransitionMessage
   | SupervisionMessage
   | ActorMessage
+  | MailboxMessage
   | MarketTopMessage
+  | MarketBookMessage
+  | FeedReportMessage
+  | LatencyMessage
+  | RiskMessage
   | ConsoleLineMessage
   | AlertMessage
   | HeartbeatMessage
@@ -72,11 +77,14 @@ export interface Snapshot {
   cross_check: CrossCheckReport | null;
   gaps: GapReport[];
   exchange: ExchangeReport;
+  latency: Latency;
+  risk: Risk;
   transitions: StateTransition[];
   warnings: string[];
-  reason: "connected" | "overflow" | "resume_too_old";
+  reason: "connected" | "overflow" | "past" | "resume_too_old";
   dropped: number;
   market_tops: MarketTop[];
+  books: MarketBook[];
   log: ConsoleLine[];
   alerts: Alert[];
 }
@@ -127,8 +135,18 @@ export interface Component {
   restarts: number;
   last_error: string | null;
   strategy?: string | null;
+  budget?: RestartBudget | null;
+  backoff_until?: string | null;
   mailbox?: MailboxReport | null;
   state: "backoff" | "failed" | "running" | "starting" | "stopped";
+}
+/**
+ * How many restarts a supervisor's children had in the last `period_s`; one more than `most`, and it gives up.
+ */
+export interface RestartBudget {
+  used: number;
+  most: number;
+  period_s: number;
 }
 /**
  * One bounded queue: what waits, what it may hold, and what became of everything put in.
@@ -154,6 +172,8 @@ export interface SupervisionNode {
   restarts: number;
   last_error: string | null;
   strategy?: string | null;
+  budget?: RestartBudget | null;
+  backoff_until?: string | null;
   mailbox?: MailboxReport | null;
   children: SupervisionNode[];
 }
@@ -255,9 +275,42 @@ export interface ExchangeReport {
   pause_end: string | null;
 }
 /**
+ * Stages by name: `receive_to_book`, `loop_lag`, later those of orders.
+ */
+export interface Latency {
+  stages: {
+    [k: string]: LatencyStage;
+  };
+}
+/**
+ * How long one stage took in the last `window_s`: `counts[i]` were at most `bounds_us[i]`, the last count above all.
+ *
+ *     Percentiles are null while nothing was measured.
+ */
+export interface LatencyStage {
+  window_s: number;
+  count: number;
+  bounds_us: number[];
+  counts: number[];
+  p50_us: number | null;
+  p99_us: number | null;
+  max_us: number | null;
+}
+/**
+ * What trading is allowed to do: `active` anything, `reducing` no new exposure, `halted` nothing; who said so, why.
+ */
+export interface Risk {
+  mode: "active" | "halted" | "reducing";
+  since: string;
+  by: string;
+  reason: string;
+  resting_orders: number;
+}
+/**
  * One change of state, after it happened; `context` is a sentence a person understands.
  *
- *     `metrics` is null for what an earlier run of this trader did: it was read back from the database, which has no metrics.
+ *     `seq` is its number in the event log. It is null, and so is `metrics`, for what an earlier run of this trader did: that was
+ *     read back from the database.
  */
 export interface StateTransition {
   from_state: string;
@@ -265,6 +318,7 @@ export interface StateTransition {
   context: string;
   timestamp: string;
   metrics: Metrics | null;
+  seq: number | null;
 }
 /**
  * The best of one market's book, each side at its own prices: an ask is a dollar less the other side's best bid.
@@ -290,19 +344,63 @@ export interface MarketTop {
   updates: number;
 }
 /**
- * One line of the terminal: what the log said at level info or above.
+ * One market's whole book as the venue prints it: `[price, size]` per level and side, ascending, the best last.
+ *
+ *     `price_ranges` and `last_trade` are null while they are not known; `close_time` is when trading ends.
+ */
+export interface MarketBook {
+  ticker: string;
+  book_state: "live" | "stale" | "syncing";
+  stale_reason: string | null;
+  market_status: string | null;
+  title: string | null;
+  close_time: string | null;
+  price_ranges: PriceRange[] | null;
+  yes: [string, string][];
+  no: [string, string][];
+  last_trade: LastTrade | null;
+  last_update: string | null;
+  updates: number;
+}
+/**
+ * Prices from `start` to `end` move in steps of `step`, all in dollars.
+ */
+export interface PriceRange {
+  start: string;
+  end: string;
+  step: string;
+}
+/**
+ * The newest public trade of a market; `price` is that of YES.
+ */
+export interface LastTrade {
+  price: string;
+  size: string;
+  taker_side: "no" | "yes";
+  timestamp: string;
+}
+/**
+ * One line of the terminal: what the log said at level info or above. `source` is the part that said it.
+ *
+ *     `seq` is its number in the event log.
  */
 export interface ConsoleLine {
   level: "critical" | "debug" | "error" | "info" | "warning";
   timestamp: string;
+  source: string;
   message: string;
   context: string;
+  seq: number | null;
 }
 /**
  * Something a person should look at; `is_active` false when it is over.
+ *
+ *     A `health` alert is a reason of the health verdict; a `lint` is a named rule that `count` things break.
  */
 export interface Alert {
   id: string;
+  kind: "health" | "lint";
+  count: number;
   level: "error" | "warning";
   component: string;
   message: string;
@@ -376,11 +474,59 @@ export interface Actor {
   last_error: string | null;
   timestamp: string;
 }
+export interface MailboxMessage {
+  type: "mailbox";
+  seq: number;
+  timestamp: string;
+  data: Mailbox;
+}
+/**
+ * One actor's mailbox, when its account changed, at most four times a second.
+ */
+export interface Mailbox {
+  name: string;
+  mailbox: MailboxReport;
+}
 export interface MarketTopMessage {
   type: "market";
   seq: number;
   timestamp: string;
   data: MarketTop;
+}
+export interface MarketBookMessage {
+  type: "book";
+  seq: number;
+  timestamp: string;
+  data: MarketBook;
+}
+export interface FeedReportMessage {
+  type: "feed";
+  seq: number;
+  timestamp: string;
+  data: FeedReport;
+}
+/**
+ * How good the market data is; when it changed, at most once a second.
+ */
+export interface FeedReport {
+  connections: ConnectionReport[];
+  connection_events: ConnectionEvent[];
+  gaps: GapReport[];
+  rest: RestReport | null;
+  cross_check: CrossCheckReport | null;
+  exchange: ExchangeReport;
+}
+export interface LatencyMessage {
+  type: "latency";
+  seq: number;
+  timestamp: string;
+  data: Latency;
+}
+export interface RiskMessage {
+  type: "risk";
+  seq: number;
+  timestamp: string;
+  data: Risk;
 }
 export interface ConsoleLineMessage {
   type: "console";
@@ -443,20 +589,25 @@ export interface BatchMessage {
 /** Fields that `data` must have, by kind: what the decoder checks at the socket. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
-  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "transitions", "warnings", "reason", "dropped", "market_tops", "log", "alerts"],
+  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "latency", "risk", "transitions", "warnings", "reason", "dropped", "market_tops", "books", "log", "alerts"],
   history_replay: ["transitions", "count"],
   trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
-  state_transition: ["from_state", "to_state", "context", "timestamp", "metrics"],
+  state_transition: ["from_state", "to_state", "context", "timestamp", "metrics", "seq"],
   supervision: ["tree"],
   actor: ["name", "status", "restarts", "last_error", "timestamp"],
+  mailbox: ["name", "mailbox"],
   market: ["ticker", "book_state", "stale_reason", "market_status", "yes_bid", "yes_bid_size", "yes_ask", "yes_ask_size", "no_bid", "no_bid_size", "no_ask", "no_ask_size", "levels_yes", "levels_no", "last_update", "updates"],
-  console: ["level", "timestamp", "message", "context"],
-  alert: ["id", "level", "component", "message", "since", "is_active"],
+  book: ["ticker", "book_state", "stale_reason", "market_status", "title", "close_time", "price_ranges", "yes", "no", "last_trade", "last_update", "updates"],
+  feed: ["connections", "connection_events", "gaps", "rest", "cross_check", "exchange"],
+  latency: ["stages"],
+  risk: ["mode", "since", "by", "reason", "resting_orders"],
+  console: ["level", "timestamp", "source", "message", "context", "seq"],
+  alert: ["id", "kind", "count", "level", "component", "message", "since", "is_active"],
   heartbeat: ["dropped", "lag_ms"],
   command_result: ["id", "ok", "reason"],
   pong: [],
 };
 
 /** Kinds that consume a number of the event log; of the others only the latest matters. */
-export const LOGGED: readonly string[] = ["actor", "alert", "command_result", "console", "state_transition"];
+export const LOGGED: readonly string[] = ["actor", "alert", "command_result", "console", "risk", "state_transition"];
 

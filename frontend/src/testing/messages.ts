@@ -1,10 +1,13 @@
 /** Messages as the trader sends them, for the tests. */
 import type {
+  Alert,
   Connection,
   ConsoleLine,
+  MarketBook,
   MarketTop,
   Message,
   Metrics,
+  Risk,
   Snapshot,
   StateTransition,
   SupervisionNode,
@@ -77,6 +80,14 @@ export const TREE: SupervisionNode = {
   ],
 };
 
+export const RISK: Risk = {
+  mode: "active",
+  since: AT,
+  by: "start",
+  reason: "",
+  resting_orders: 0,
+};
+
 export function market(change: Partial<MarketTop> = {}): MarketTop {
   return {
     ticker: "KXDEMO-26DEC31-T100",
@@ -99,12 +110,55 @@ export function market(change: Partial<MarketTop> = {}): MarketTop {
   };
 }
 
-export function transition(from_state: string, to_state: string, timestamp = AT): StateTransition {
-  return { from_state, to_state, context: `because of ${to_state}`, timestamp, metrics: METRICS };
+export function transition(
+  from_state: string,
+  to_state: string,
+  timestamp = AT,
+  seq: number | null = null,
+): StateTransition {
+  return { from_state, to_state, context: `because of ${to_state}`, timestamp, metrics: METRICS, seq };
 }
 
 export function line(message: string, change: Partial<ConsoleLine> = {}): ConsoleLine {
-  return { level: "info", timestamp: AT, message, context: "", ...change };
+  return { level: "info", timestamp: AT, source: "event_bus", message, context: "", seq: null, ...change };
+}
+
+export function alert(change: Partial<Alert> = {}): Alert {
+  return {
+    id: "a",
+    kind: "health",
+    count: 1,
+    level: "warning",
+    component: "connector",
+    message: "3 books are stale",
+    since: AT,
+    is_active: true,
+    ...change,
+  };
+}
+
+export function book(change: Partial<MarketBook> = {}): MarketBook {
+  return {
+    ticker: "KXDEMO-26DEC31-T100",
+    book_state: "live",
+    stale_reason: null,
+    market_status: "active",
+    title: "Will it be 100 or above?",
+    close_time: "2026-12-31T22:00:00.000Z",
+    price_ranges: [{ start: "0.0000", end: "1.0000", step: "0.0100" }],
+    yes: [
+      ["0.4400", "80.00"],
+      ["0.4500", "120.00"],
+    ],
+    no: [
+      ["0.5000", "10.00"],
+      ["0.5100", "42.00"],
+    ],
+    last_trade: { price: "0.4600", size: "5.00", taker_side: "yes", timestamp: AT },
+    last_update: AT,
+    updates: 1_523,
+    ...change,
+  };
 }
 
 export function connection(change: Partial<Connection> = {}): Message {
@@ -117,7 +171,7 @@ export function connection(change: Partial<Connection> = {}): Message {
     environment: "sim",
     server_version: "0.1.0",
     states: STATES,
-    commands: [],
+    commands: ["restart_actor", "reconnect", "resync", "pause", "resume", "halt"],
     heartbeat_s: 1,
     ...change,
   };
@@ -151,11 +205,14 @@ export function snapshot(change: Partial<Snapshot> = {}, seq = 10): Message {
       pause_start: null,
       pause_end: null,
     },
+    latency: { stages: {} },
+    risk: RISK,
     transitions: [transition("initializing", "ready")],
     warnings: [],
     reason: "connected",
     dropped: 0,
     market_tops: [market()],
+    books: [],
     log: [line("bus started", { timestamp: "2026-11-22T10:29:59.000Z" })],
     alerts: [],
     ...change,
@@ -168,5 +225,5 @@ export function heartbeat(seq = 10, timestamp = AT): Message {
 }
 
 export function consoleLine(seq: number, message: string): Message {
-  return { type: "console", seq, timestamp: AT, data: line(message) };
+  return { type: "console", seq, timestamp: AT, data: line(message, { seq }) };
 }

@@ -1,15 +1,31 @@
 import type { ReactNode } from "react";
-import { useConsole, useLocalNow } from "../feed/hooks";
+import { useConsole, useWallNow } from "../feed/hooks";
+import type { ConsoleState } from "../feed/store";
 import { duration } from "./format";
 
-/** How old everything around it is; says nothing while the link is live. */
+/** How old everything around it is; says nothing while it is of now. */
 export function AsOf(): ReactNode {
-  const link = useConsole((state) => state.link);
-  if (link.status === "live" || link.heardAtMs === null) return null;
-  return <Age sinceMs={link.heardAtMs} />;
+  const sinceMs = useConsole(momentShown);
+  const isChosen = useConsole(({ view, isPaused }) => view.at !== null || isPaused);
+  return sinceMs === null ? null : <Age sinceMs={sinceMs} words={isChosen ? "⟲" : "as of"} />;
 }
 
-function Age({ sinceMs }: { readonly sinceMs: number }): ReactNode {
-  const nowMs = useLocalNow();
-  return <span className="as-of">as of {duration(nowMs - sinceMs)} ago</span>;
+/** When what is shown was true, on the server's clock; null: now, or nothing is known yet. */
+function momentShown({ link, view, isPaused, model }: ConsoleState): number | null {
+  if (view.at !== null || isPaused) return model.atMs;
+  return link.status === "live" || link.heardAtMs === null ? null : link.heardAtMs + link.skewMs;
+}
+
+interface AgeProps {
+  readonly sinceMs: number;
+  readonly words: string;
+}
+
+function Age({ sinceMs, words }: AgeProps): ReactNode {
+  const nowMs = useWallNow();
+  return (
+    <span className="as-of">
+      {words} {duration(nowMs - sinceMs)} ago
+    </span>
+  );
 }

@@ -1,12 +1,20 @@
 /** Glyph and word for everything that also has a colour, because colour is never the only sign. */
-import type { LinkStatus } from "../feed/link";
-import type { ConsoleLine, MarketTop, Metrics } from "../protocol/messages";
+import type { LinkWord } from "../feed/link";
+import type { ConsoleLine, MarketTop, Metrics, Risk } from "../protocol/messages";
 
-export const LINK_GLYPH: Readonly<Record<LinkStatus, string>> = {
+export const LINK_GLYPH: Readonly<Record<LinkWord, string>> = {
   live: "●",
   connecting: "◌",
   silent: "◐",
   down: "✕",
+  paused: "❚❚",
+  past: "⟲",
+};
+
+export const MODE_GLYPH: Readonly<Record<Risk["mode"], string>> = {
+  active: "▶",
+  reducing: "❚❚",
+  halted: "■",
 };
 
 export const LEVEL_GLYPH: Readonly<Record<ConsoleLine["level"], string>> = {

@@ -2,27 +2,43 @@ import type { ReactNode } from "react";
 import { useServerNow } from "../../feed/hooks";
 import { duration } from "../../ui/format";
 import { LEVEL_GLYPH } from "../../ui/signs";
+import type { Trouble } from "./troubles";
 
-export interface Trouble {
-  readonly id: string;
-  readonly kind: "alert" | "warning";
-  readonly level: "warning" | "error";
-  readonly component: string;
-  readonly since: string | null;
-  readonly message: string;
+interface Props {
+  readonly row: Trouble;
+  readonly isSeen: boolean;
+  readonly onSeen: () => void;
 }
 
-export function AlertRow({ row }: { readonly row: Trouble }): ReactNode {
+export function AlertRow({ row, isSeen, onSeen }: Props): ReactNode {
+  const { level, kind, component, count, message, since } = row;
   return (
-    <li className="alert" data-testid="alert" data-level={row.level} data-kind={row.kind}>
+    <li
+      className="alert"
+      data-testid="alert"
+      data-level={level}
+      data-kind={kind}
+      data-seen={isSeen}
+      title={message}
+    >
       <span className="level">
-        <span aria-hidden="true">{LEVEL_GLYPH[row.level]}</span> {row.level}
+        <span aria-hidden="true">{LEVEL_GLYPH[level]}</span> {level}
       </span>
-      <b>{row.component}</b>
-      <span className="message" title={row.message}>
-        {row.message}
+      <b>{component}</b>
+      <span className="message">
+        {message}
+        {count > 1 && <span className="times"> ×{count}</span>}
       </span>
-      {row.since !== null && <Since since={row.since} />}
+      {since !== null && <Since since={since} />}
+      <button
+        type="button"
+        className="button seen"
+        disabled={isSeen}
+        aria-label={`seen: ${message}`}
+        onClick={onSeen}
+      >
+        {isSeen ? "✓ seen" : "seen"}
+      </button>
     </li>
   );
 }

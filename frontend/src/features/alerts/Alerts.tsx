@@ -1,41 +1,77 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { useConsole } from "../../feed/hooks";
-import { Known } from "../../ui/Known";
-import { Panel } from "../../ui/Panel";
-import { Scroll } from "../../ui/Scroll";
+import { AsOf } from "../../ui/AsOf";
 import { Words } from "../../ui/Words";
-import { AlertRow, type Trouble } from "./AlertRow";
-import { troubles } from "./troubles";
+import { AlertRow } from "./AlertRow";
+import { occurrence, troubles } from "./troubles";
 
-/** All that a person should look at now: active alerts (health reasons among them), warnings about the set-up. */
+/**
+ * A strip of all that a person should look at now: the worst first, opened to a list by its button. What has not been
+ * seen stays marked and counted.
+ */
 export function Alerts(): ReactNode {
   const alerts = useConsole((state) => state.model.alerts);
   const warnings = useConsole((state) => state.model.warnings);
-  const rows: readonly Trouble[] = troubles(alerts, warnings);
+  const [isOpen, setIsOpen] = useState(false);
+  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
+  const rows = troubles(alerts, warnings);
+  const fresh = rows.filter((row) => !seen.has(occurrence(row)));
+  // Only what is still there is remembered, so that the memory is no longer than the list.
+  const see = (more: readonly string[]) =>
+    setSeen(new Set([...rows.map(occurrence).filter((one) => seen.has(one)), ...more]));
+  const worst = fresh.some(({ level }) => level === "error") ? "error" : "warning";
   return (
-    <Panel
-      title="Alarms"
-      room="alerts"
-      aside={
-        <Known>
-          <span className="fact">{rows.length}</span>
-        </Known>
-      }
+    <section
+      className="alarms"
+      data-room="alerts"
+      aria-labelledby="alarms-title"
+      data-open={isOpen && rows.length > 0}
+      data-level={fresh.length > 0 ? worst : "none"}
     >
-      <Scroll label="Alarms">
-        {rows.length === 0 ? (
-          <Words
-            connecting="Nothing known yet, neither good nor bad."
-            empty="✓ No alarm, and no reason for one."
-          />
-        ) : (
+      <header className="alarms-head">
+        <h2 id="alarms-title">Alarms</h2>
+        <span className="fact alarm-count" data-testid="alert-count">
+          {rows.length > 0 && `${fresh.length} new of ${rows.length}`}
+        </span>
+        <AsOf />
+      </header>
+      {rows.length === 0 ? (
+        <Words
+          connecting="Nothing known yet, neither good nor bad."
+          empty="✓ No alarm, and no reason for one."
+        />
+      ) : (
+        <>
           <ul className="alerts">
             {rows.map((row) => (
-              <AlertRow key={row.id} row={row} />
+              <AlertRow
+                key={row.id}
+                row={row}
+                isSeen={seen.has(occurrence(row))}
+                onSeen={() => see([occurrence(row)])}
+              />
             ))}
           </ul>
-        )}
-      </Scroll>
-    </Panel>
+          <div className="alarms-acts">
+            <button
+              type="button"
+              className="button"
+              disabled={fresh.length === 0}
+              onClick={() => see(rows.map(occurrence))}
+            >
+              ✓ all seen
+            </button>
+            <button
+              type="button"
+              className="button"
+              aria-expanded={isOpen}
+              onClick={() => setIsOpen(!isOpen)}
+            >
+              {isOpen ? "▴ less" : "▾ list"}
+            </button>
+          </div>
+        </>
+      )}
+    </section>
   );
 }

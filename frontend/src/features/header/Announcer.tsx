@@ -1,13 +1,12 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { useConsole } from "../../feed/hooks";
+import { type ConsoleState, linkWord } from "../../feed/store";
 
 const QUIET_MS = 2_000;
 
-/** Says link and state to a screen reader, at most once in two seconds; the log itself stays silent. */
+/** Says link, state and alarms to a screen reader, at most once in two seconds; the log itself stays silent. */
 export function Announcer(): ReactNode {
-  const words = useConsole(
-    ({ link, model }) => `Link ${link.status}, state ${model.trader?.state ?? "unknown"}`,
-  );
+  const words = useConsole(say);
   const [said, setSaid] = useState("");
   useEffect(() => {
     const timer = setTimeout(() => setSaid(words), QUIET_MS);
@@ -18,4 +17,12 @@ export function Announcer(): ReactNode {
       {said}
     </p>
   );
+}
+
+function say(state: ConsoleState): string {
+  const { trader, alerts, risk } = state.model;
+  const words = [`Link ${linkWord(state)}, state ${trader?.state ?? "unknown"}`];
+  if (risk !== null && risk.mode !== "active") words.push(`trading ${risk.mode}`);
+  if (alerts.size > 0) words.push(alerts.size === 1 ? "1 alarm" : `${alerts.size} alarms`);
+  return words.join(", ");
 }

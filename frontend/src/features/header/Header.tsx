@@ -1,13 +1,14 @@
 import type { ReactNode } from "react";
+import { Controls } from "./Controls";
 import { EnvironmentBadge } from "./EnvironmentBadge";
 import { Health } from "./Health";
 import { LinkLight } from "./LinkLight";
 import { StateBadge } from "./StateBadge";
-import { ThemeButton } from "./ThemeButton";
+import { TradingMode } from "./TradingMode";
 import { Vitals } from "./Vitals";
 import { Why } from "./Why";
 
-/** In the order of attention: environment, link, state and why; then how much is flowing. */
+/** In the order of attention: environment, link, state; what may be done about it; then why, and how much is flowing. */
 export function Header(): ReactNode {
   return (
     <header className="header">
@@ -17,10 +18,13 @@ export function Header(): ReactNode {
         <LinkLight />
         <StateBadge />
         <Health />
-        <Vitals />
-        <ThemeButton />
+        <TradingMode />
+        <Controls />
       </div>
-      <Why />
+      <div className="header-line header-facts">
+        <Why />
+        <Vitals />
+      </div>
     </header>
   );
 }

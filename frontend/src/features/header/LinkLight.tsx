@@ -1,21 +1,24 @@
 import type { ReactNode } from "react";
 import { useConsole, useLocalNow } from "../../feed/hooks";
+import { linkWord } from "../../feed/store";
 import { duration } from "../../ui/format";
 import { LINK_GLYPH } from "../../ui/signs";
 
 export function LinkLight(): ReactNode {
-  const link = useConsole((state) => state.link);
+  const word = useConsole(linkWord);
+  const status = useConsole((state) => state.link.status);
+  const sinceMs = useConsole((state) => state.link.sinceMs);
   return (
     <span className="link">
-      <span className="link-word" data-testid="link" data-link={link.status}>
-        <span aria-hidden="true">{LINK_GLYPH[link.status]}</span> {link.status}
+      <span className="link-word" data-testid="link" data-link={word}>
+        <span aria-hidden="true">{LINK_GLYPH[word]}</span> {word}
       </span>
-      {link.status !== "live" && <Lasting sinceMs={link.sinceMs} />}
+      {word === status && <Lasting sinceMs={sinceMs} />}
     </span>
   );
 }
 
 function Lasting({ sinceMs }: { readonly sinceMs: number }): ReactNode {
   const nowMs = useLocalNow();
-  return <span className="link-detail">for {duration(nowMs - sinceMs)}</span>;
+  return <span className="link-detail">{duration(nowMs - sinceMs)}</span>;
 }

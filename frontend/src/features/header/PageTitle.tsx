@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
+import { linkWord } from "../../feed/store";
 import { LINK_GLYPH } from "../../ui/signs";
 
 const COLOURS: ReadonlyMap<string, string> = new Map([
@@ -11,15 +12,15 @@ const COLOURS: ReadonlyMap<string, string> = new Map([
 
 /** Environment and state where they can be seen from another tab: `● ready · SIM`. */
 export function PageTitle(): ReactNode {
-  const status = useConsole((state) => state.link.status);
+  const link = useConsole(linkWord);
   const state = useConsole((state) => state.model.trader?.state);
   const environment = useConsole((state) => state.model.connection?.environment);
-  const word = status === "live" ? state : status;
+  const word = link === "live" ? state : link;
   const colour = COLOURS.get(environment ?? "") ?? "#64748b";
   return (
     <>
-      <title>{`${LINK_GLYPH[status]} ${word} · ${environment?.toUpperCase() ?? "TRADER V3"}`}</title>
-      <link rel="icon" href={icon(colour, status === "live")} />
+      <title>{`${LINK_GLYPH[link]} ${word} · ${environment?.toUpperCase() ?? "TRADER V3"}`}</title>
+      <link rel="icon" href={icon(colour, link === "live")} />
     </>
   );
 }

@@ -1,37 +1,47 @@
-import type { ReactNode } from "react";
+import { memo } from "react";
 import type { MarketTop } from "../../protocol/messages";
-import { duration } from "../../ui/format";
 import { Num } from "../../ui/Num";
-import { BOOK_GLYPH, isOver } from "../../ui/signs";
+import type { Standing } from "./age";
 import { Ticker } from "./Ticker";
 
-/** Longer than this without an update is quiet, which is no trouble as long as the book is live. */
-const QUIET_MS = 5_000;
+/** Height of every row; `--market-row` in the style sheet is the same number. */
+export const ROW_PX = 24;
 
-interface Props {
+interface Props extends Standing {
   readonly top: MarketTop;
-  readonly ageMs: number | null;
+  /** Its place in the whole table, from 1. */
+  readonly place: number;
+  readonly isChosen: boolean;
+  readonly onChoose: (ticker: string) => void;
 }
 
-export function MarketRow({ top, ageMs }: Props): ReactNode {
+export const MarketRow = memo(function MarketRow(props: Props) {
+  const { top, place, isChosen, onChoose, age, glyph, word, since } = props;
   const { ticker, book_state, stale_reason } = top;
-  const over = isOver(top) ? top.market_status : null;
-  const isQuiet = book_state === "live" && ageMs !== null && ageMs >= QUIET_MS;
   return (
     <tr
       className="market"
+      aria-rowindex={place + 1}
       data-testid="market"
       data-ticker={ticker}
       data-book-state={book_state}
-      data-quiet={isQuiet}
+      data-age={age}
+      data-chosen={isChosen}
     >
-      <th scope="row" title={ticker}>
-        <Ticker ticker={ticker} />
-        {stale_reason !== null && <span className="reason">{stale_reason}</span>}
+      <th scope="row" title={stale_reason === null ? ticker : `${ticker}: ${stale_reason}`}>
+        <button
+          type="button"
+          className="market-choose"
+          aria-pressed={isChosen}
+          tabIndex={isChosen ? 0 : -1}
+          onClick={() => onChoose(ticker)}
+        >
+          <Ticker ticker={ticker} />
+          {stale_reason !== null && <span className="reason">{stale_reason}</span>}
+        </button>
       </th>
       <td className={book_state === "live" ? "book fact" : "book"}>
-        <span aria-hidden="true">{over ? "■" : isQuiet ? "○" : BOOK_GLYPH[book_state]}</span>{" "}
-        {over ?? (isQuiet ? "quiet" : book_state)}
+        <span aria-hidden="true">{glyph}</span> {word}
       </td>
       <td className="number size">
         <Num value={top.yes_bid_size} />
@@ -49,8 +59,8 @@ export function MarketRow({ top, ageMs }: Props): ReactNode {
         <Num value={top.updates} />
       </td>
       <td className="number age">
-        <Num value={ageMs === null ? null : duration(ageMs)} />
+        <Num value={top.last_update === null ? null : (since ?? "<5 s")} />
       </td>
     </tr>
   );
-}
+});

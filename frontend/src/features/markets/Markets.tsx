@@ -1,37 +1,46 @@
-import type { ReactNode } from "react";
-import { useConsole, useServerNow } from "../../feed/hooks";
+import { type ReactNode, useCallback, useState } from "react";
+import { useConsole, useStore } from "../../feed/hooks";
+import { chosenMarket } from "../../feed/store";
 import type { MarketTop } from "../../protocol/messages";
 import { Known } from "../../ui/Known";
 import { Panel } from "../../ui/Panel";
-import { Scroll } from "../../ui/Scroll";
 import { isOver } from "../../ui/signs";
 import { Words } from "../../ui/Words";
-import { MarketRow } from "./MarketRow";
+import { MarketTable } from "./MarketTable";
 
-/** The best of every book, and whether it may be believed. */
+/** The best of every book, and whether it may be believed. The chosen one's ladder stands beside. */
 export function Markets(): ReactNode {
+  const store = useStore();
   const markets = useConsole((state) => state.model.markets);
-  const tops = [...markets.values()];
+  const chosen = useConsole(chosenMarket);
+  const [text, setText] = useState("");
+  const choose = useCallback((market: string) => store.setView({ market }), [store]);
   return (
     <Panel
       title="Markets"
       room="markets"
       aside={
         <Known>
-          <Summary tops={tops} />
+          <Summary tops={[...markets.values()]} />
+          <input
+            type="search"
+            className="filter"
+            aria-label="filter the markets by ticker"
+            placeholder="ticker"
+            value={text}
+            onChange={({ target }) => setText(target.value)}
+          />
         </Known>
       }
     >
-      <Scroll label="Markets">
-        {tops.length === 0 ? (
-          <Words
-            connecting="Its markets come with the first answer of the trader."
-            empty="No markets are subscribed."
-          />
-        ) : (
-          <MarketTable tops={tops} />
-        )}
-      </Scroll>
+      {markets.size === 0 ? (
+        <Words
+          connecting="Its markets come with the first answer of the trader."
+          empty="No markets are subscribed."
+        />
+      ) : (
+        <MarketTable markets={markets} text={text} chosen={chosen} onChoose={choose} />
+      )}
     </Panel>
   );
 }
@@ -45,48 +54,5 @@ function Summary({ tops }: { readonly tops: readonly MarketTop[] }): ReactNode {
       {live} live{stale > 0 && `, ${stale} stale`}
       {over > 0 && `, ${over} closed`}
     </span>
-  );
-}
-
-function MarketTable({ tops }: { readonly tops: readonly MarketTop[] }): ReactNode {
-  const nowMs = useServerNow();
-  return (
-    <table className="markets">
-      <thead>
-        <tr>
-          <th scope="col">market</th>
-          <th scope="col" className="book">
-            book
-          </th>
-          <th scope="col" className="number size">
-            size
-          </th>
-          <th scope="col" className="number bid">
-            bid YES
-          </th>
-          <th scope="col" className="number ask">
-            ask YES
-          </th>
-          <th scope="col" className="number size">
-            size
-          </th>
-          <th scope="col" className="number updates">
-            updates
-          </th>
-          <th scope="col" className="number age">
-            age
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {tops.map((top) => (
-          <MarketRow
-            key={top.ticker}
-            top={top}
-            ageMs={top.last_update === null ? null : nowMs - Date.parse(top.last_update)}
-          />
-        ))}
-      </tbody>
-    </table>
   );
 }

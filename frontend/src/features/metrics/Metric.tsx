@@ -2,13 +2,16 @@ import type { ReactNode } from "react";
 import { duration } from "../../ui/format";
 import { Num } from "../../ui/Num";
 import type { MetricRow } from "./rows";
+import { Sparkline } from "./Sparkline";
 
 interface Props {
   readonly row: MetricRow;
   readonly value: string | number | null;
+  /** Its last minutes; null for a number without a line. */
+  readonly curve: readonly number[] | null;
 }
 
-export function Metric({ row, value }: Props): ReactNode {
+export function Metric({ row, value, curve }: Props): ReactNode {
   const isTrouble = row.kind === "trouble" && typeof value === "number" && value > 0;
   return (
     <div
@@ -20,6 +23,7 @@ export function Metric({ row, value }: Props): ReactNode {
       <dt>{row.label}</dt>
       <dd>
         <Num value={shown(row, value)} {...(row.unit === undefined ? {} : { unit: row.unit })} />
+        {curve !== null && <Sparkline values={curve} />}
       </dd>
     </div>
   );

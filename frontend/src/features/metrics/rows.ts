@@ -39,6 +39,27 @@ export const METRICS: readonly MetricRow[] = [
     kind: "trouble",
     meaning: "frames that made no sense",
   },
+  { field: "duplicates", label: "duplicates", kind: "trouble", meaning: "numbers of the venue seen twice" },
+  { field: "rollbacks", label: "rollbacks", kind: "trouble", meaning: "the venue's numbering went back" },
+  { field: "resets", label: "resets", kind: "trouble", meaning: "the venue's numbering began anew" },
+  {
+    field: "clock_backwards",
+    label: "clock back",
+    kind: "trouble",
+    meaning: "the venue's timestamps went back",
+  },
+  {
+    field: "unknown_types",
+    label: "unknown types",
+    kind: "trouble",
+    meaning: "messages of kinds we do not know",
+  },
+  {
+    field: "unknown_fields",
+    label: "unknown fields",
+    kind: "trouble",
+    meaning: "fields that we do not know in messages that we do",
+  },
   {
     field: "dropped_events",
     label: "dropped events",

@@ -1,25 +1,27 @@
 import type { ReactNode } from "react";
-import { stateTone } from "../../ui/signs";
-import { type Diagram, type Edge, SPINE_X } from "./layout";
-
-const WIDTH = 374;
-const LABEL_X = 100;
-const LETTER = 7.25;
+import { edgeKey, type Stays } from "../../model/stays";
+import { EdgeView } from "./EdgeView";
+import { type Diagram, type Edge, LABEL_X, WIDTH } from "./layout";
+import { StationView } from "./StationView";
 
 interface Props {
   readonly diagram: Diagram;
   readonly active: string | undefined;
   readonly last: { readonly from_state: string; readonly to_state: string } | undefined;
+  readonly stays: Stays;
 }
 
-export function DiagramView({ diagram, active, last }: Props): ReactNode {
-  const kindOf = ({ from, to }: Edge) => {
+/** What is lit is drawn over what is not. */
+const ORDER = ["idle", "taken", "exit", "last"] as const;
+export type EdgeKind = (typeof ORDER)[number];
+
+export function DiagramView({ diagram, active, last, stays }: Props): ReactNode {
+  const kindOf = ({ from, to }: Edge): EdgeKind => {
     if (from === last?.from_state && to === last.to_state) return "last";
-    return from === active ? "exit" : "idle";
+    if (from === active) return "exit";
+    return stays.edges.has(edgeKey(from, to)) ? "taken" : "idle";
   };
-  // What is lit is drawn over what is not.
-  const order = ["idle", "exit", "last"];
-  const edges = diagram.edges.toSorted((a, b) => order.indexOf(kindOf(a)) - order.indexOf(kindOf(b)));
+  const edges = diagram.edges.toSorted((a, b) => ORDER.indexOf(kindOf(a)) - ORDER.indexOf(kindOf(b)));
   return (
     <svg
       className="diagram"
@@ -28,7 +30,7 @@ export function DiagramView({ diagram, active, last }: Props): ReactNode {
       aria-label={`States of the trader; now ${active ?? "unknown"}, from ${last?.from_state ?? "nowhere"}`}
     >
       <defs>
-        {order.map((kind) => (
+        {ORDER.map((kind) => (
           <marker
             key={kind}
             id={`arrow-${kind}`}
@@ -47,29 +49,15 @@ export function DiagramView({ diagram, active, last }: Props): ReactNode {
       </defs>
       {diagram.laneY !== null && <path className="lane" d={`M${LABEL_X} ${diagram.laneY}H${WIDTH}`} />}
       {edges.map((edge) => (
-        <path
-          key={`${edge.from} ${edge.to}`}
-          className={`edge ${kindOf(edge)}`}
-          d={edge.path}
-          markerEnd={`url(#arrow-${kindOf(edge)})`}
+        <EdgeView
+          key={edgeKey(edge.from, edge.to)}
+          edge={edge}
+          kind={kindOf(edge)}
+          taken={stays.edges.get(edgeKey(edge.from, edge.to))}
         />
       ))}
-      {diagram.stations.map(({ name, y }) => (
-        <g
-          key={name}
-          className="station"
-          data-state={name}
-          data-active={name === active}
-          data-tone={stateTone(name)}
-        >
-          {name === active && (
-            <rect x={LABEL_X - 7} y={y - 10.5} width={name.length * LETTER + 14} height="21" rx="5" />
-          )}
-          <circle cx={SPINE_X} cy={y} r={name === active ? 6.5 : 4.5} />
-          <text x={LABEL_X} y={y + 4}>
-            {name}
-          </text>
-        </g>
+      {diagram.stations.map((station) => (
+        <StationView key={station.name} station={station} isActive={station.name === active} stays={stays} />
       ))}
     </svg>
   );

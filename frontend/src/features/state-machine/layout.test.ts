@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { STATES } from "../../testing/messages";
-import { layOut } from "./layout";
+import { layOut, nameLines } from "./layout";
 
 test("every state is a station, in the order given, and every edge is drawn", () => {
   const { stations, edges } = layOut(STATES);
@@ -25,4 +25,13 @@ test("an exit to a state that is not declared is left out", () => {
 
 test("no states, no picture", () => {
   expect(layOut({})).toEqual({ stations: [], edges: [], height: 0, laneY: null });
+});
+
+test("a name that is too long stands whole on two lines", () => {
+  expect(nameLines("ready")).toEqual(["ready"]);
+  expect(nameLines("kalshi_connectivity_orderbook_client")).toEqual([
+    "kalshi_connectivity_",
+    "orderbook_client",
+  ]);
+  expect(nameLines("averyveryverylongnamewithoutaword").join("")).toBe("averyveryverylongnamewithoutaword");
 });

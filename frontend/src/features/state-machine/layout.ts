@@ -11,6 +11,9 @@ export interface Edge {
   readonly from: string;
   readonly to: string;
   readonly path: string;
+  /** Where its count stands. */
+  readonly labelX: number;
+  readonly labelY: number;
 }
 
 export interface Diagram {
@@ -21,9 +24,15 @@ export interface Diagram {
   readonly laneY: number | null;
 }
 
+export const WIDTH = 316;
 export const SPINE_X = 58;
-const ROW = 31;
-const LANE_GAP = 16;
+export const LABEL_X = 94;
+/** Right edges of the columns of facts. */
+export const ENTRIES_X = 262;
+export const MEDIAN_X = WIDTH - 2;
+const NAME_MAX = 20;
+const ROW = 30;
+const LANE_GAP = 14;
 const STATION_R = 6;
 const LEFT_MAX = 55;
 const RIGHT_MAX = 34;
@@ -41,7 +50,7 @@ export function layOut(states: Readonly<Record<string, readonly string[]>>): Dia
     (states[from] ?? []).flatMap((to) => {
       const start = yOf.get(from);
       const end = yOf.get(to);
-      return start === undefined || end === undefined ? [] : [{ from, to, path: pathOf(start, end) }];
+      return start === undefined || end === undefined ? [] : [{ from, to, ...curveOf(start, end) }];
     }),
   );
   return {
@@ -64,13 +73,30 @@ function laneLength(names: readonly string[], states: Readonly<Record<string, re
   return names.length - start;
 }
 
-function pathOf(start: number, end: number): string {
+/** A long name stands on two lines, parted at the word that makes them most equal. */
+export function nameLines(name: string): readonly string[] {
+  if (name.length <= NAME_MAX) return [name];
+  const parts = [...name.matchAll(/_/g)].map(({ index }) => index + 1);
+  const uneven = (at: number) => Math.abs(name.length - 2 * at);
+  const at = parts.reduce((best, part) => (uneven(part) < uneven(best) ? part : best), NAME_MAX);
+  return [name.slice(0, at), name.slice(at)];
+}
+
+function curveOf(start: number, end: number): Pick<Edge, "path" | "labelX" | "labelY"> {
   const rows = (end - start) / ROW;
-  if (rows > 0 && rows < 1.1) return `M${SPINE_X} ${start + STATION_R}L${SPINE_X} ${end - STATION_R - 2}`;
+  const labelY = (start + end) / 2;
+  if (rows > 0 && rows < 1.1) {
+    return {
+      path: `M${SPINE_X} ${start + STATION_R}L${SPINE_X} ${end - STATION_R - 2}`,
+      labelX: SPINE_X,
+      labelY,
+    };
+  }
   const bulge = rows > 0 ? -Math.min(LEFT_MAX, 10 + 5.5 * rows) : Math.min(RIGHT_MAX, 10 - 5 * rows);
   const side = Math.sign(bulge);
   const from = SPINE_X + side * STATION_R;
   const to = SPINE_X + side * (STATION_R + 2);
   const reach = SPINE_X + bulge * 1.25;
-  return `M${from} ${start}C${reach} ${start} ${reach} ${end} ${to} ${end}`;
+  const path = `M${from} ${start}C${reach} ${start} ${reach} ${end} ${to} ${end}`;
+  return { path, labelX: (from + to + 6 * reach) / 8, labelY };
 }

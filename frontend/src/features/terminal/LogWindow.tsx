@@ -1,49 +1,52 @@
-import { type ReactNode, type UIEvent, useCallback, useLayoutEffect, useRef, useState } from "react";
+import type { MouseEvent, ReactNode } from "react";
 import type { Line } from "../../model/model";
+import type { Ring } from "../../model/ring";
+import type { TimeZone } from "../../model/view";
+import type { Rows } from "../../ui/useRows";
+import type { Row } from "./filter";
 import { LogRow, ROW_PX } from "./LogRow";
 
-const OVERSCAN = 6;
-const HEIGHT_PX_FIRST = 400;
+interface Props {
+  readonly rows: Ring<Row>;
+  /** The index of the first of them that is shown. */
+  readonly from: number;
+  readonly in: Rows;
+  readonly tz: TimeZone;
+  readonly chosen: Line | null;
+  readonly marks: ReadonlySet<Line>;
+  readonly onChoose: (id: number) => void;
+}
 
-/** Fixed rows, of which only those in sight exist. Follows the newest line until scrolled away from it. */
-export function LogWindow({ lines }: { readonly lines: readonly Line[] }): ReactNode {
-  const box = useRef<HTMLElement>(null);
-  const [heightPx, setHeightPx] = useState(HEIGHT_PX_FIRST);
-  const [top, setTop] = useState<number | "newest">("newest");
-
-  const totalPx = lines.length * ROW_PX;
-  const newestPx = Math.max(0, totalPx - heightPx);
-  const topPx = top === "newest" ? newestPx : Math.min(top, newestPx);
-  const first = Math.max(0, Math.floor(topPx / ROW_PX) - OVERSCAN);
-  const shown = lines.slice(first, Math.ceil((topPx + heightPx) / ROW_PX) + OVERSCAN);
-
-  useLayoutEffect(() => {
-    if (top === "newest") box.current?.scrollTo({ top: newestPx });
-  }, [top, newestPx]);
-  const measure = useCallback((element: HTMLElement) => {
-    box.current = element;
-    const observer = new ResizeObserver(() => setHeightPx(element.clientHeight || HEIGHT_PX_FIRST));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  const onScroll = ({ currentTarget: { scrollTop } }: UIEvent) =>
-    setTop(scrollTop >= newestPx - ROW_PX ? "newest" : scrollTop);
-
+/** Fixed rows, of which only those in sight exist. */
+export function LogWindow({ rows, from, in: sight, tz, chosen, marks, onChoose }: Props): ReactNode {
+  const { box, onScroll, allPx, first, end } = sight;
+  const choose = ({ target }: MouseEvent) => {
+    const id = target instanceof Element ? target.closest("[data-id]")?.getAttribute("data-id") : null;
+    if (id && getSelection()?.isCollapsed !== false) onChoose(Number(id));
+  };
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: j, k and Enter do the same from anywhere on the page
     <section
-      ref={measure}
+      ref={box}
       className="log"
       role="log"
       aria-live="off"
-      aria-label="Log lines, newest last"
+      aria-label="Events, newest last"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
       tabIndex={0}
       onScroll={onScroll}
+      onClick={choose}
     >
-      <div className="log-all" style={{ height: totalPx }}>
+      <div className="log-all" style={{ height: allPx }}>
         <ol className="log-shown" style={{ transform: `translateY(${first * ROW_PX}px)` }}>
-          {shown.map((line) => (
-            <LogRow key={line.id} line={line} />
+          {rows.slice(from + first, from + end).map((row) => (
+            <LogRow
+              key={`${row.line.id} ${row.part}`}
+              row={row}
+              tz={tz}
+              isChosen={row.line === chosen}
+              isMarked={marks.has(row.line)}
+            />
           ))}
         </ol>
       </div>

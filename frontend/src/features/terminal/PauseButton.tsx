@@ -1,24 +1,24 @@
 import type { ReactNode } from "react";
+import { useConsole, useStore } from "../../feed/hooks";
 import { count } from "../../ui/format";
+import { useHotkey } from "../../ui/hotkey";
 
-interface Props {
-  /** Lines that came since the pause; null while not paused. */
-  readonly missed: number | null;
-  readonly onToggle: () => void;
-}
-
-/** As wide as its longest word, so that a growing number moves nothing. */
-export function PauseButton({ missed, onToggle }: Props): ReactNode {
+/** Holds everything that is shown. As wide as its longest word, so that a growing number moves nothing. */
+export function PauseButton(): ReactNode {
+  const store = useStore();
+  const isPaused = useConsole((state) => state.isPaused);
+  const missed = useConsole(({ live, model }) => live.lines.total - model.lines.total);
+  useHotkey(" ", store.togglePause);
   return (
     <button
       type="button"
       className="button pause"
       data-testid="pause"
-      aria-pressed={missed !== null}
+      aria-pressed={isPaused}
       title="pause the view (Space)"
-      onClick={onToggle}
+      onClick={store.togglePause}
     >
-      {missed === null ? "❚❚ pause" : `▶ resume (+${count(missed)})`}
+      {isPaused ? `▶ resume (+${count(Math.max(0, missed))})` : "❚❚ pause"}
     </button>
   );
 }

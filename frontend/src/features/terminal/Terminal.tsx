@@ -1,59 +1,37 @@
-import { type ReactNode, useRef, useState } from "react";
+import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
-import { lineText } from "../../model/lines";
-import type { Line } from "../../model/model";
-import type { Ring } from "../../model/ring";
-import { CopyButton } from "../../ui/CopyButton";
-import { useHotkey } from "../../ui/hotkey";
-import { Panel } from "../../ui/Panel";
-import { Words } from "../../ui/Words";
-import { createMatcher, type Level } from "./filter";
-import { LogWindow } from "./LogWindow";
+import type { Tab } from "../../model/view";
+import { AsOf } from "../../ui/AsOf";
+import { Events } from "./Events";
+import { NotYet } from "./NotYet";
 import { PauseButton } from "./PauseButton";
-import { Toolbar } from "./Toolbar";
+import { RiskTab } from "./RiskTab";
+import { Tabs } from "./Tabs";
 
-const COPY_MAX = 1_000;
+const BODY: Readonly<Record<Tab, () => ReactNode>> = {
+  events: () => <Events />,
+  orders: () => <NotYet what="Working orders, with age, price, what is filled and what is left," />,
+  positions: () => <NotYet what="Positions, their average price and their profit or loss," />,
+  decisions: () => <NotYet what="What was acted on and what was skipped, each with its reason," />,
+  risk: () => <RiskTab />,
+};
 
-/** What the trader's log says, as it says it. Paused, the view stands still and intake goes on. */
+/** What happened, and what trading has done about it. */
 export function Terminal(): ReactNode {
-  const lines = useConsole((state) => state.model.lines);
-  const [frozen, setFrozen] = useState<Ring<Line> | null>(null);
-  const [text, setText] = useState("");
-  const [level, setLevel] = useState<Level>("debug");
-  const [match] = useState(createMatcher);
-  const filter = useRef<HTMLInputElement>(null);
-
-  // A new epoch is a new list: what was frozen is of a process that is gone.
-  const held = frozen !== null && lines.continues(frozen) ? frozen : null;
-  const shown = match(held ?? lines, { text, level });
-  const togglePause = () => setFrozen(held === null ? lines : null);
-  useHotkey("/", () => filter.current?.focus());
-  useHotkey(" ", togglePause);
-
+  const tab = useConsole((state) => state.view.tab);
   return (
-    <Panel
-      title="Terminal"
-      room="terminal"
-      testId="terminal"
-      aside={
-        <>
-          <Toolbar ref={filter} text={text} level={level} onText={setText} onLevel={setLevel} />
-          <PauseButton missed={held === null ? null : lines.total - held.total} onToggle={togglePause} />
-          <CopyButton
-            label="copy the lines as text"
-            text={() => shown.slice(-COPY_MAX).map(lineText).join("\n")}
-          />
-        </>
-      }
-    >
-      {shown.length === 0 ? (
-        <Words
-          connecting="The log begins with the first answer of the trader."
-          empty={lines.length === 0 ? "Nothing logged yet." : "No line matches the filter."}
-        />
-      ) : (
-        <LogWindow lines={shown} />
-      )}
-    </Panel>
+    <section className="panel" data-room="terminal" data-testid="terminal" aria-labelledby="terminal-title">
+      <header className="panel-head">
+        <h2 className="unseen" id="terminal-title">
+          Events and trading
+        </h2>
+        <Tabs />
+        <AsOf />
+        <PauseButton />
+      </header>
+      <div className="tab-panel" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        {BODY[tab]()}
+      </div>
+    </section>
   );
 }

@@ -1,44 +1,56 @@
-import type { ReactNode, Ref } from "react";
-import { LEVELS, type Level } from "./filter";
+import type { ReactNode } from "react";
+import { LEVELS, LINE_KINDS, SPANS, type View } from "../../model/view";
+import { useHotkey } from "../../ui/hotkey";
+import { FilterInput } from "./FilterInput";
+import { Select } from "./Select";
 
 interface Props {
-  readonly ref: Ref<HTMLInputElement>;
-  readonly text: string;
-  readonly level: Level;
-  readonly onText: (text: string) => void;
-  readonly onLevel: (level: Level) => void;
+  readonly view: View;
+  readonly sources: readonly string[];
+  readonly onChange: (change: Partial<View>) => void;
+  readonly children: ReactNode;
 }
 
-export function Toolbar({ ref, text, level, onText, onLevel }: Props): ReactNode {
+/** What to show of the events. Every part has a fixed width: no growing number moves another. */
+export function Toolbar({ view, sources, onChange, children }: Props): ReactNode {
+  const { level, source, kind, span } = view;
+  useHotkey("/", () => document.getElementById("filter")?.focus());
   return (
-    <>
-      <input
-        ref={ref}
-        type="search"
-        className="filter"
-        data-testid="filter"
-        aria-label="filter the lines ( / )"
-        placeholder="filter  /"
-        value={text}
-        onChange={(event) => onText(event.target.value)}
-        onKeyDown={(event) => {
-          if (event.key !== "Escape") return;
-          onText("");
-          event.currentTarget.blur();
-        }}
-      />
-      <select
-        className="button"
-        aria-label="lowest level shown"
+    <div className="toolbar" role="toolbar" aria-label="Which events are shown">
+      <FilterInput text={view.text} onText={(text) => onChange({ text })} />
+      <Select
+        label="lowest level shown"
+        width={8}
         value={level}
-        onChange={(event) => onLevel(LEVELS.find((one) => one === event.target.value) ?? "debug")}
-      >
-        {LEVELS.map((one) => (
-          <option key={one} value={one}>
-            {one === "critical" ? one : `${one}+`}
-          </option>
-        ))}
-      </select>
-    </>
+        options={LEVELS}
+        text={(one) => (one === "critical" ? one : `${one}+`)}
+        onChange={(one) => onChange({ level: one })}
+      />
+      <Select
+        label="source shown"
+        width={7}
+        value={source}
+        options={[null, ...sources]}
+        text={(one) => one ?? "source"}
+        onChange={(one) => onChange({ source: one })}
+      />
+      <Select
+        label="kind shown"
+        width={10}
+        value={kind}
+        options={[null, ...LINE_KINDS]}
+        text={(one) => one ?? "kind"}
+        onChange={(one) => onChange({ kind: one })}
+      />
+      <Select
+        label="how far back"
+        width={3}
+        value={span}
+        options={SPANS}
+        text={(one) => one}
+        onChange={(one) => onChange({ span: one })}
+      />
+      {children}
+    </div>
   );
 }

@@ -1,0 +1,32 @@
+/** A snapshot as a model: every slice is replaced, and nothing of before is kept but the way it came. */
+import type { Snapshot } from "../protocol/messages";
+import { linesOf, logLine, transitionLine } from "./lines";
+import { type Model, RESULTS_MAX, SAMPLES_MAX, TRANSITIONS_MAX } from "./model";
+import { Ring } from "./ring";
+
+export function fromSnapshot(model: Model, data: Snapshot, seq: number, atMs: number): Model {
+  const { state, state_since: since, state_context: context, health, reasons, metrics, risk, latency } = data;
+  const { connections, connection_events, gaps, rest, cross_check, exchange } = data;
+  return {
+    connection: model.connection,
+    isSynced: true,
+    seq,
+    atMs,
+    startedAtMs: atMs - data.uptime * 1000,
+    trader: { state, since, context, health, reasons, metrics },
+    tree: data.supervision,
+    markets: new Map(data.market_tops.map((top) => [top.ticker, top])),
+    books: new Map(data.books.map((book) => [book.ticker, book])),
+    feed: { connections, connection_events, gaps, rest, cross_check, exchange },
+    latency,
+    risk,
+    transitions: Ring.of(TRANSITIONS_MAX, data.transitions),
+    lines: linesOf([...data.log.map(logLine), ...data.transitions.map(transitionLine)]),
+    series: Ring.of(SAMPLES_MAX, [{ atMs, metrics, lagMs: model.lagMs }]),
+    alerts: new Map(data.alerts.filter((alert) => alert.is_active).map((alert) => [alert.id, alert])),
+    warnings: data.warnings,
+    results: Ring.of(RESULTS_MAX),
+    dropped: data.dropped,
+    lagMs: model.lagMs,
+  };
+}

@@ -1,0 +1,109 @@
+"""Guessing the control token: slow whatever the number of sockets, alike for every wrong guess."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from traderv3.console.commands import REFUSAL_WAIT_S, Command, CommandGate, CommandRequest
+
+TOKEN = "right-and-proper-token"
+
+
+def make_gate(done: list[str]) -> CommandGate:
+    async def run(args: Mapping[str, Any], who: str) -> str:
+        done.append(who)
+        return "done"
+
+    return CommandGate(
+        {"halt": Command(run, confirmation=lambda args: "HALT SIM")},
+        TOKEN,
+        wall_us=lambda: 0,
+        tell=lambda result: None,
+        audit=lambda entry: None,
+        mask=lambda args: args,
+    )
+
+
+def asking(token: str) -> CommandRequest:
+    return CommandRequest(id="1", name="halt", confirm="HALT SIM", token=token)
+
+
+async def test_many_sockets_guess_no_faster_than_one(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+    gate = make_gate(done)
+    guessed = 0
+
+    async def guess(number: int) -> None:
+        nonlocal guessed
+        while True:
+            await gate.carry_out(asking(f"guess-{number}-{guessed}"), who=f"c{number}")
+            guessed += 1
+
+    with trio.move_on_after(60):
+        async with trio.open_nursery() as nursery:
+            for number in range(200):
+                nursery.start_soon(guess, number)
+
+    assert guessed <= 60 / REFUSAL_WAIT_S
+    assert done == []
+
+
+async def test_whoever_holds_the_token_has_his_turn_among_those_who_guess(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+    gate = make_gate(done)
+
+    async def guess(number: int) -> None:
+        while True:
+            await gate.carry_out(asking("wrong"), who=f"c{number}")
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(guess, number)
+        await trio.sleep(10)
+        with trio.fail_after(21 * REFUSAL_WAIT_S):  # they stand in line, each once
+            result = await gate.carry_out(asking(TOKEN), who="owner")
+        nursery.cancel_scope.cancel()
+
+    assert result.ok
+    assert done == ["owner"]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "r", TOKEN[:-1], TOKEN + "x", TOKEN[:-1] + "x", TOKEN.upper(), "\ud800", "ä", "x" * 60_000]
+)
+async def test_every_wrong_token_waits_alike_and_gets_the_same_answer(wrong: str, autojump_clock: MockClock) -> None:
+    gate = make_gate([])
+    began = trio.current_time()
+    result = await gate.carry_out(asking(wrong), who="c1")
+
+    assert trio.current_time() - began == REFUSAL_WAIT_S
+    assert result.reason == "the control token is missing or wrong"
+
+
+async def test_a_right_token_with_wrong_words_does_nothing_and_costs_no_wait(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+    request = asking(TOKEN)
+    request.confirm = "halt sim"
+    result = await make_gate(done).carry_out(request, who="c1")
+
+    assert not result.ok
+    assert done == []
+
+
+def test_the_comparison_takes_as_long_for_a_near_guess_as_for_a_far_one() -> None:
+    gate = make_gate([])
+    near, far = TOKEN[:-1] + "x", "x" * len(TOKEN)
+    took: dict[str, list[float]] = {near: [], far: []}
+    for _ in range(40):
+        for guess, times in took.items():
+            began = time.perf_counter()
+            for _ in range(500):
+                gate.is_ours(guess)
+            times.append(time.perf_counter() - began)
+
+    ratio = min(took[near]) / min(took[far])
+    assert 0.8 < ratio < 1.25, ratio

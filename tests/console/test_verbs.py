@@ -1,0 +1,147 @@
+"""What each command needs typed, what it does, and what it refuses."""
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.console.making import NOW_US
+from traderv3.console.commands import Audited, CommandGate, CommandRequest
+from traderv3.console.messages import CommandResult
+from traderv3.console.verbs import Powers, make_commands
+from traderv3.domain.errors import ConnectivityError
+from traderv3.domain.feed import Feed, Link
+from traderv3.domain.permission import Mode, NotKept, Stand
+
+
+class MemoryLatch:
+    """A latch whose disk the test may break."""
+
+    def __init__(self) -> None:
+        self.stand = Stand(Mode.ACTIVE, NOW_US, "start", "")
+        self.refuses: str | None = None
+
+    async def set(self, mode: Mode, *, by: str, reason: str) -> Stand:
+        await trio.lowlevel.checkpoint()
+        if self.refuses is not None:
+            raise NotKept(self.refuses)
+        self.stand = Stand(mode, NOW_US, by, reason)
+        return self.stand
+
+
+class World:
+    """A gate over a small trader."""
+
+    def __init__(self, *, can_act: bool = True) -> None:
+        self.feed = Feed()
+        self.feed.watch(["KX-A", "KX-B", "KX-C"])
+        for ticker in ("KX-A", "KX-B"):
+            self.feed.books[ticker].replace([(1, 1)], [])
+        self.feed.line("orderbook_connector").link = Link.CONNECTED
+        self.latch = MemoryLatch()
+        self.killed: list[str] = []
+        self.told: list[CommandResult] = []
+        self.audited: list[Audited] = []
+        commands = make_commands(Powers("sim", self.feed, self.latch, self.kill if can_act else None))
+        self.gate = CommandGate(
+            commands, "t", wall_us=lambda: NOW_US, tell=self.told.append, audit=self.audited.append, mask=dict
+        )
+
+    def kill(self, name: str) -> bool:
+        self.killed.append(name)
+        return name != "nobody"
+
+    async def ask(self, verb: str, confirm: str, **args: object) -> CommandResult:
+        request = CommandRequest(id="7", name=verb, args=args, confirm=confirm, token="t")
+        result = await self.gate.carry_out(request, who="console c1")
+        assert self.told[-1] == result
+        assert (self.audited[-1].command, self.audited[-1].is_done) == (verb, result.ok)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("verb", "confirm", "mode", "said"),
+    [
+        ("pause", "PAUSE SIM", Mode.REDUCING, "no new exposure"),
+        ("halt", "HALT SIM", Mode.HALTED, "cancelled 0 of 0 orders"),
+        ("resume", "RESUME SIM", Mode.ACTIVE, "trading may go on"),
+    ],
+)
+async def test_the_latch_is_moved_with_who_and_why(verb: str, confirm: str, mode: Mode, said: str) -> None:
+    world = World()
+    result = await world.ask(verb, confirm, reason="I do not like it")
+
+    assert result.ok
+    assert said in result.reason
+    assert world.latch.stand == Stand(mode, NOW_US, "console c1", "I do not like it")
+
+
+@pytest.mark.parametrize("typed", ["", "halt sim", "HALT PAPER", "HALT", "RESUME SIM"])
+async def test_only_the_verb_and_the_environment_halt(typed: str) -> None:
+    world = World()
+    result = await world.ask("halt", typed)
+
+    assert (result.ok, result.reason) == (False, "type HALT SIM to confirm")
+    assert world.latch.stand.mode is Mode.ACTIVE
+
+
+async def test_a_latch_that_could_not_be_kept_is_a_refusal_that_says_what_holds() -> None:
+    world = World()
+    world.latch.refuses = "halted holds until a restart, but could not be kept"
+    result = await world.ask("halt", "HALT SIM")
+
+    assert (result.ok, result.reason) == (False, world.latch.refuses)
+
+
+async def test_a_resync_asks_for_one_book_or_all_that_are_live() -> None:
+    world = World()
+    one = await world.ask("resync", "KX-A", ticker="KX-A")
+    every = await world.ask("resync", "ALL")
+
+    assert (one.reason, every.reason) == ("1 of 1 books are asked for again", "1 of 3 books are asked for again")
+    assert set(world.feed.suspects) == {"KX-A", "KX-B"}
+
+
+async def test_a_reconnect_ends_the_connection_once() -> None:
+    world = World()
+    result = await world.ask("reconnect", "orderbook_connector", connection="orderbook_connector")
+
+    assert result.ok
+    with pytest.raises(ConnectivityError, match="console c1"):
+        world.feed.check_renewal("orderbook_connector")
+    world.feed.check_renewal("orderbook_connector")
+
+
+async def test_an_actor_is_ended() -> None:
+    world = World()
+
+    assert (await world.ask("restart_actor", "discovery", name="discovery")).ok
+    assert world.killed == ["discovery"]
+
+
+@pytest.mark.parametrize(
+    ("name", "confirm", "args", "said"),
+    [
+        ("resync", "KX-Z", {"ticker": "KX-Z"}, "no market 'KX-Z' is watched"),
+        ("resync", "KX-C", {"ticker": "KX-C"}, "none of 1 books is live"),
+        ("resync", "ALL", {"ticker": "KX-A"}, "type KX-A to confirm"),
+        ("resync", "ALL", {"ticker": 5}, "the argument 'ticker' is missing"),
+        ("reconnect", "x", {"connection": "x"}, "no connection 'x' is up"),
+        ("reconnect", "", {}, "the argument 'connection' is missing"),
+        ("restart_actor", "nobody", {"name": "nobody"}, "no actor 'nobody' is running"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_with_the_reason(
+    name: str, confirm: str, args: dict[str, Any], said: str
+) -> None:
+    result = await World().ask(name, confirm, **args)
+
+    assert not result.ok
+    assert said in result.reason
+
+
+async def test_in_a_replay_there_is_nothing_to_act_on(autojump_clock: MockClock) -> None:
+    result = await World(can_act=False).ask("halt", "HALT SIM")
+
+    assert (result.ok, result.reason) == (False, "unknown command 'halt'; known: none")

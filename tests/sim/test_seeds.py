@@ -1,0 +1,53 @@
+"""The whole trader in worlds of faults: as many seeds as fit into three quarters of a minute; 2,000 in the soak tier."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from traderv3.simulation.plan import KINDS, draw_plan
+from traderv3.simulation.story import verdict
+from traderv3.simulation.world import simulate
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUDGET_S = 45.0
+SEEDS_MIN = 8
+SEEDS_SOAK = 2_000
+
+
+def test_no_seed_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
+    ends_at = time.monotonic() + BUDGET_S
+    virtual_s = 0.0
+    seed = 0
+    while seed < SEEDS_MIN or time.monotonic() < ends_at:
+        seed += 1
+        outcome = simulate(draw_plan(seed))
+        virtual_s += outcome.virtual_s
+        assert outcome.broken is None, f"{verdict(outcome)}\ntraderv3 simulate --seed {seed}"
+
+    with capsys.disabled():
+        print(f" {seed} seeds, {virtual_s / 3600:.2f} virtual hours ", end="")
+
+
+def test_every_kind_of_fault_is_drawn_within_a_few_seeds() -> None:
+    drawn = {fault.kind for seed in range(60) for fault in draw_plan(seed).faults}
+
+    assert drawn == set(KINDS)
+
+
+@pytest.mark.soak
+def test_two_thousand_seeds_break_no_invariant(tmp_path: Path) -> None:
+    command = [sys.executable, "scripts/soak.py", "--count", str(SEEDS_SOAK), "--keep", str(tmp_path / "failed")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=4 * 3600)
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert done.stdout.splitlines()[-1].startswith(f"{SEEDS_SOAK} seeds, ")
+
+
+@pytest.mark.soak
+def test_a_virtual_day_of_faults_breaks_no_invariant() -> None:
+    outcome = simulate(draw_plan(1, quiet_s=6 * 3600))
+
+    assert outcome.broken is None, verdict(outcome)

@@ -1,0 +1,117 @@
+"""The commands that change something, as one table: what each needs typed, and what it does.
+
+| name | arguments | typed |
+|---|---|---|
+| `pause`, `resume`, `halt` | `reason` (may be left out) | `PAUSE SIM`, … : the verb and the environment |
+| `resync` | `ticker`, or none for every book | the ticker, or `ALL` |
+| `reconnect` | `connection` | its name |
+| `restart_actor` | `name` | its name |
+
+What they act on is handed in; a verb refuses with a sentence when there is nothing to act on.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from traderv3.console.commands import Args, Command, CommandRefused
+from traderv3.domain.book import BookState
+from traderv3.domain.feed import Feed
+from traderv3.domain.permission import Latch, Mode, NotKept
+
+NAME_MAX: Final = 100  # characters of a name that is shown again
+
+
+MODES: Final = {"pause": Mode.REDUCING, "resume": Mode.ACTIVE, "halt": Mode.HALTED}
+EFFECTS: Final = {
+    Mode.REDUCING: "no new exposure is taken from now on; what rests stays",
+    Mode.ACTIVE: "trading may go on",
+    Mode.HALTED: "trading is halted; cancelled 0 of 0 orders",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """What the verbs act on. `kill` says whether an actor of that name ran; None: nothing may be acted on (a replay)."""
+
+    environment: str
+    feed: Feed
+    latch: Latch
+    kill: Callable[[str], bool] | None
+
+
+def make_commands(powers: Powers) -> dict[str, Command]:
+    """Every command by name."""
+    if powers.kill is None:
+        return {}
+    return {
+        **{verb: _set_mode(powers, verb) for verb in MODES},
+        "resync": Command(_resync(powers), lambda args: _text(args, "ticker") if "ticker" in args else "ALL"),
+        "reconnect": Command(_reconnect(powers), lambda args: _text(args, "connection")),
+        "restart_actor": Command(_restart(powers.kill), lambda args: _text(args, "name")),
+    }
+
+
+def _text(args: Args, name: str) -> str:
+    value = args.get(name)
+    if not isinstance(value, str) or not value:
+        msg = f"the argument {name!r} is missing"
+        raise CommandRefused(msg)
+    return value
+
+
+def _set_mode(powers: Powers, verb: str) -> Command:
+    mode = MODES[verb]
+
+    async def run(args: Args, who: str) -> str:
+        try:
+            stand = await powers.latch.set(mode, by=who, reason=str(args.get("reason") or f"{verb} by hand"))
+        except NotKept as exc:
+            raise CommandRefused(str(exc)) from exc
+        if stand.mode is not mode:
+            msg = f"{stand.by} said {stand.mode} meanwhile, and that holds"
+            raise CommandRefused(msg)
+        return EFFECTS[mode]
+
+    return Command(run, lambda _: f"{verb.upper()} {powers.environment.upper()}")
+
+
+def _resync(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:
+    feed = powers.feed
+
+    async def run(args: Args, who: str) -> str:
+        tickers = [_text(args, "ticker")] if "ticker" in args else list(feed.books)
+        if missing := [ticker for ticker in tickers if ticker not in feed.books]:
+            msg = f"no market {missing[0][:NAME_MAX]!r} is watched"
+            raise CommandRefused(msg)
+        live = [ticker for ticker in tickers if feed.books[ticker].state is BookState.LIVE]
+        for ticker in live:
+            feed.suspect(ticker, f"asked for again by {who}")
+        if not live:
+            msg = f"none of {len(tickers)} books is live; what can be repaired is being repaired"
+            raise CommandRefused(msg)
+        return f"{len(live)} of {len(tickers)} books are asked for again"
+
+    return run
+
+
+def _reconnect(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:
+    async def run(args: Args, who: str) -> str:
+        name = _text(args, "connection")
+        if not powers.feed.renew(name, f"made anew at the word of {who}"):
+            msg = f"no connection {name[:NAME_MAX]!r} is up"
+            raise CommandRefused(msg)
+        return f"{name} is made anew"
+
+    return run
+
+
+def _restart(kill: Callable[[str], bool]) -> Callable[[Args, str], Awaitable[str]]:
+    async def run(args: Args, who: str) -> str:
+        name = _text(args, "name")
+        if not kill(name):
+            msg = f"no actor {name[:NAME_MAX]!r} is running"
+            raise CommandRefused(msg)
+        return f"{name} was ended; its supervisor starts it again"
+
+    return run

@@ -1,0 +1,269 @@
+"""What must be true of a trader at every step, and what is due once the world behaves again; the books have `witness`.
+
+Each check raises `Broken` with a sentence, or passes. Units: virtual seconds.
+Never: a look at what the trader ought to have done; only at what is, and at what the world really was.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import trio
+
+from traderv3.config.limits import WRITE_QUEUE
+from traderv3.config.markets import NamedMarkets
+from traderv3.console.client import OUTBOX
+from traderv3.coordinator import Trader
+from traderv3.core.supervision import ActorChanged, NodeReport, Status
+from traderv3.domain.book import BookState
+from traderv3.domain.checks import BookDisagrees
+from traderv3.domain.events import StateChanged
+from traderv3.domain.feed import Link
+from traderv3.domain.health import Level
+from traderv3.domain.states import EDGES, OPERATING, State
+from traderv3.exchange.lifecycle import MarketStatus
+from traderv3.simulation.actors import Actors
+from traderv3.simulation.disk import Disk
+from traderv3.simulation.network import ATTEMPTS_KEPT, Network
+from traderv3.simulation.plan import Plan
+from traderv3.simulation.venue import SimulatedExchange
+from traderv3.simulation.witness import Broken, Witness
+
+# How long something may be wrong before health must say so.
+UNTOLD_S: Final = {
+    "the exchange is dead": 5.0,
+    "an actor is down": 1.5,
+    "an actor does not come up": 8.0,
+    "the database is away, and rows wait": 12.0,
+    "the disk is full": 8.0,
+    "no state in which books are used": 8.0,
+    "a book is not live": 30.0,
+}
+HAMMERING_S: Final = 20.0  # the longest backoff; half as many tries as are kept are usual in it
+LOST_S: Final = 2.0  # one second is granted (design, section 7)
+HEALTH_STEPS: Final = 4  # steps between two looks at health and tree
+
+# How an actor may end: by what we did to it, and by what its supervisor does then.
+FORESEEN: Final = ("Mishap: ", "HeartbeatLost: ", "StartFailed: ", "RestartStorm: ", "ended")
+ALIVE: Final = frozenset({MarketStatus.ACTIVE, MarketStatus.INACTIVE})
+# Whatever may keep a right book from being the present one for longer than the cross-check looks back.
+LAGGING: Final = frozenset({"silence", "latency", "drip", "frames", "freeze", "rest", "exchange dies", "venue"})
+EXCHANGE_ENDS: Final = "ConnectivityError: the exchange process ended"
+
+
+class Invariants:
+    """Judges one trader in one world."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        trader: Trader,
+        witness: Witness,
+        network: Network,
+        venue: SimulatedExchange,
+        disk: Disk,
+        actors: Actors,
+    ) -> None:
+        self.transitions: list[StateChanged] = []
+        self._plan = plan
+        self._trader = trader
+        self._witness = witness
+        self._network = network
+        self._lost_since: float | None = None
+        self._may_lag = any(fault.kind in LAGGING for fault in plan.faults)
+        self._venue = venue
+        self._disk = disk
+        self._actors = actors
+        self._steps = 0
+        self._since: dict[str, float] = {}
+        self._statuses: set[Status] = set()
+
+    def step(self) -> None:
+        """Everything that must be true now. Raises `Broken`."""
+        self._steps += 1
+        self._witness.check_all()
+        self._check_mailboxes()
+        self._check_link()
+        for name, count in self._actors.running.items():
+            if count > 1:
+                raise Broken(f"{count} of {name} run at the same time")
+        if self._steps % HEALTH_STEPS == 0:
+            self._statuses = {node.status for node in leaves(self._trader.node())}
+            self._check_health()
+
+    def hear(self, fact: object) -> None:
+        """A fact that an actor told. Raises `Broken`."""
+        if isinstance(fact, StateChanged):
+            before = self.transitions[-1].target if self.transitions else State.STARTUP
+            if fact.source is not before:
+                raise Broken(f"the state was {before}, and {fact.source} was left for {fact.target}")
+            if fact.target not in EDGES[fact.source]:
+                raise Broken(f"{fact.source} -> {fact.target} is not in the table")
+            if fact.target is State.READY and (doubt := self._why_not_ready()) is not None:
+                raise Broken(f"the state became ready, and {doubt}")
+            self.transitions.append(fact)
+        elif isinstance(fact, BookDisagrees) and not self._may_lag:
+            raise Broken(f"REST disagrees with {fact.ticker}, and nothing was late")
+        elif isinstance(fact, ActorChanged) and fact.error is not None and not _is_foreseen(fact.name, fact.error):
+            raise Broken(f"{fact.name} died of {fact.error}")
+
+    def _why_not_ready(self) -> str | None:
+        """A book without which the trader may not be called ready; told by the bus a moment after it became so."""
+        feed = self._trader.feed
+        excused = feed.away | set(feed.unserved) | feed.absent.keys() | feed.closed.keys()
+        return next(
+            (
+                f"{t} never had a book"
+                for t, b in feed.books.items()
+                if b.state is BookState.SYNCING and t not in excused
+            ),
+            None,
+        )
+
+    def _check_link(self) -> None:
+        """The venue is not hammered, and a trader without a connection does not stay in a state that uses books."""
+        for actor, tried_at in self._network.attempts.items():
+            if len(tried_at) == ATTEMPTS_KEPT and tried_at[-1] - tried_at[0] < HAMMERING_S:
+                raise Broken(f"{actor} tried to connect {ATTEMPTS_KEPT} times in {tried_at[-1] - tried_at[0]:.1f} s")
+        trader, now_s = self._trader, trio.current_time()
+        is_pilot_well = "state_machine" in self._actors.running_since
+        if trader.feed.link is Link.CONNECTED or trader.pilot.machine.state not in OPERATING or not is_pilot_well:
+            self._lost_since = None
+            return
+        self._lost_since = now_s if self._lost_since is None else self._lost_since
+        since_s = max(self._lost_since, self._actors.running_since["state_machine"])
+        if now_s - since_s > LOST_S:
+            raise Broken(f"without a connection for {now_s - since_s:.1f} s, and still {trader.pilot.machine.state}")
+
+    # -- bounds --------------------------------------------------------------------------------------------------------
+
+    def _check_mailboxes(self) -> None:
+        for name, subscriber in self._trader.bus.stats().items():
+            box = subscriber.mailbox
+            if box.depth > box.capacity or box.high_water > box.capacity:
+                raise Broken(f"the mailbox of {name} holds {box.depth} of {box.capacity}")
+            handled = subscriber.handled + subscriber.failed + subscriber.timed_out + subscriber.skipped
+            in_hand = box.accepted - box.dropped - box.conflated - box.depth - handled
+            if not 0 <= in_hand <= 1:
+                raise Broken(f"the mailbox of {name} does not account for {in_hand} events")
+        for client in self._trader.desk.hub.clients:
+            if len(client.outbox) > OUTBOX:
+                raise Broken(f"the outbox of {client.client_id} holds {len(client.outbox)}")
+        assert self._trader.archive is not None
+        queue = self._trader.archive.queue.stats()
+        if queue.depth > WRITE_QUEUE.capacity:
+            raise Broken(f"the write queue holds {queue.depth}")
+
+    # -- health --------------------------------------------------------------------------------------------------------
+
+    def _check_health(self) -> None:
+        health = self._trader.aggregator.assess()
+        if health.level is not Level.HEALTHY:
+            self._note_wrongs()
+            return
+        if self._trader.pilot.machine.state is State.ERROR:
+            raise Broken("healthy, and in error")
+        if self._trader.feed.was_accepted and self._trader.feed.link is not Link.CONNECTED:
+            raise Broken("healthy, and not connected")
+        for what, since_s in self._note_wrongs().items():
+            if trio.current_time() - since_s > UNTOLD_S[what]:
+                raise Broken(f"healthy, and for {trio.current_time() - since_s:.1f} s {what}")
+
+    def _note_wrongs(self) -> dict[str, float]:
+        """What is wrong now, and since when."""
+        now_s = trio.current_time()
+        wrong = dict.fromkeys(self._wrongs(), now_s)
+        self._since = {what: self._since.get(what, since_s) for what, since_s in wrong.items()}
+        return self._since
+
+    def _wrongs(self) -> Iterable[str]:
+        feed = self._trader.feed
+        state = self._trader.pilot.machine.state
+        if self._venue.exchange is None and self._venue.starts:
+            yield "the exchange is dead"
+        if not self._statuses.isdisjoint((Status.BACKOFF, Status.FAILED)):
+            yield "an actor is down"
+        if Status.STARTING in self._statuses:
+            yield "an actor does not come up"
+        assert self._trader.archive is not None
+        if self._disk.is_away and self._trader.archive.queue.stats().depth:
+            yield "the database is away, and rows wait"
+        if self._disk.is_full and feed.link is Link.CONNECTED:
+            yield "the disk is full"
+        if state not in OPERATING and state is not State.SHUTDOWN and feed.was_accepted:
+            yield "no state in which books are used"
+        watched = self._trader.market.tickers
+        if any(t in feed.books and feed.books[t].state is not BookState.LIVE and t not in feed.absent for t in watched):
+            yield "a book is not live"
+
+    # -- what is due in the end ----------------------------------------------------------------------------------------
+
+    def why_not_well(self) -> str | None:
+        """What is still to recover, or None."""
+        trader = self._trader
+        state = trader.pilot.machine.state
+        if self._actors.frozen:
+            return f"{', '.join(sorted(self._actors.frozen))} is frozen"
+        expected = self._expected()
+        if not expected:  # nothing left to live for, which is said
+            return None if state is State.ERROR else f"no market is left, and the state is {state}"
+        if state not in OPERATING:
+            return f"the state is {state}: {trader.pilot.machine.context}"
+        for ticker in expected:
+            book = trader.feed.books.get(ticker)
+            if book is None or book.state is not BookState.LIVE:
+                return f"{ticker} is open and {book.state if book else 'not watched'}"
+        open_gaps = [gap.what for gap in trader.feed.gaps if gap.how is None]
+        if open_gaps or trader.feed.suspects:
+            return f"gaps under repair: {open_gaps}, suspects: {list(trader.feed.suspects)}"
+        if (over := self._live_though_over()) is not None:
+            return f"{over} is over and reads as live"
+        down = [f"{node.name} is {node.status}" for node in leaves(trader.node()) if node.status is not Status.RUNNING]
+        if down:
+            return ", ".join(down)
+        health = trader.aggregator.assess()
+        if health.level is not Level.HEALTHY:
+            return f"health is {health.level}: {'; '.join(reason.message for reason in health.reasons)}"
+        assert trader.archive is not None
+        queue, journal = trader.archive.queue.stats(), trader.archive.journal.stats()
+        if queue.trouble or queue.spill_bytes or journal.trouble:
+            return f"storage: {queue.trouble or journal.trouble or 'rows wait in the spill'}"
+        return None
+
+    def _expected(self) -> list[str]:
+        """The markets that ought to be live: those wanted that the exchange has not closed."""
+        exchange = self._venue.exchange
+        if exchange is None:
+            return []
+        listings = exchange.floor.listings
+        expected = [t for t in self._trader.market.tickers if t in listings]
+        wanted = self._plan.wanted
+        if isinstance(wanted, NamedMarkets):
+            for name in wanted.tickers:
+                members = [t for t, each in listings.items() if each.market.event.ticker == name]
+                expected += [t for t in members if listings[t].status is MarketStatus.ACTIVE]
+                expected += [name] if name in listings else []
+        return [ticker for ticker in dict.fromkeys(expected) if listings[ticker].status in ALIVE]
+
+    def _live_though_over(self) -> str | None:
+        """A market that the exchange has closed and whose book still reads as live."""
+        assert self._venue.exchange is not None
+        for ticker, listing in self._venue.exchange.floor.listings.items():
+            book = self._trader.feed.books.get(ticker)
+            if listing.status not in ALIVE and book is not None and book.state is BookState.LIVE:
+                return ticker
+        return None
+
+
+def _is_foreseen(name: str, error: str) -> bool:
+    return error.startswith(FORESEEN) or (name == "exchange" and error.startswith(EXCHANGE_ENDS))
+
+
+def leaves(node: NodeReport) -> Iterable[NodeReport]:
+    """Every worker below."""
+    if node.strategy is None:
+        yield node
+    for child in node.children:
+        yield from leaves(child)
+
+
+Report = Callable[[str], None]
