@@ -27,6 +27,17 @@ def test_a_repair_ends_the_gaps_it_names_with_how_and_how_long() -> None:
     ]
 
 
+def test_what_a_lost_connection_left_is_dropped_when_nothing_is_carried_any_more() -> None:
+    entries: deque[GapEntry] = deque()
+    journal = GapJournal(entries, "one")
+    journal.take(gap(1, 1_000_000))
+    journal.lost()
+    journal.dropped(1_500_000)
+
+    assert [(entry.how, entry.stale_ms) for entry in entries] == [("dropped", 500)]
+    assert not journal.waits_for_whole
+
+
 def test_what_a_lost_connection_left_is_mended_by_the_next_one_however_it_numbers_its_own() -> None:
     entries: deque[GapEntry] = deque()
     journal = GapJournal(entries, "one")

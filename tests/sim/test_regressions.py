@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from traderv3.config.markets import AutoMarkets
+from traderv3.exchange.market import made_up
 from traderv3.simulation.actors import HANG_AT_START, RAISE_AT_START
 from traderv3.simulation.plan import Fault, Plan, draw_plan
 from traderv3.simulation.story import verdict
@@ -12,10 +14,14 @@ from traderv3.simulation.world import simulate
 QUIET: Plan = draw_plan(25)  # a world without faults of its own
 
 
-def check(*faults: Fault) -> None:
-    outcome = simulate(replace(QUIET, faults=faults))
+def check_world(plan: Plan) -> None:
+    outcome = simulate(plan)
 
     assert outcome.broken is None, verdict(outcome)
+
+
+def check(*faults: Fault) -> None:
+    check_world(replace(QUIET, faults=faults))
 
 
 def test_a_clock_set_forward_while_the_venue_is_away_replays_to_the_same_state() -> None:
@@ -31,6 +37,24 @@ def test_a_clock_set_forward_while_the_venue_is_away_replays_to_the_same_state()
 def test_an_actor_that_does_not_come_up_again_is_told(actor: str) -> None:
     """Seed 319: healthy for the half minute that a start may take, with an actor that had died and did not come back."""
     check(Fault(5.0, "ill", f"{actor}/{HANG_AT_START}"))
+
+
+def test_a_gap_of_a_market_that_closes_before_its_repair_does_not_stay_open() -> None:
+    """Seed 354: the gap journal showed repairs under way for ever, where a connection had lost its only market."""
+    world = Plan(
+        seed=354,
+        markets=tuple(made_up(354, 3)),
+        wanted=AutoMarkets(3),
+        connections=3,
+        activity=0.3,
+        browsers=0,
+        browsers_stop=False,
+        faults=(
+            Fault(20.845, "frames", "drop=0.1,command_timeout=0.3", for_s=14.164),
+            Fault(31.359, "market", "settle", for_s=13.641),
+        ),
+    )
+    check_world(world)
 
 
 def test_an_actor_that_dies_at_its_next_start_too_comes_back() -> None:

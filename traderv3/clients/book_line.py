@@ -109,6 +109,10 @@ class BookLine:
         self._journal.lost()
         self.line.link, self.line.reason, self.line.connected_us = Link.DISCONNECTED, reason, None
 
+    def idle(self, *, at_us: int) -> None:
+        """There is no market to carry: what earlier connections left unrepaired is not ours any more."""
+        self._journal.dropped(at_us)
+
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _now_s(self, at_us: int) -> float:

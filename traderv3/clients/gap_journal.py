@@ -46,6 +46,12 @@ class GapJournal:
             _end(entry, "reconnect", at_us)
         self._orphans = []
 
+    def dropped(self, at_us: int) -> None:
+        """Nothing is carried any more: what was stale is not ours, and no later connection will mend it."""
+        for entry in self._orphans:
+            _end(entry, "dropped", at_us)
+        self._orphans = []
+
 
 def _end(entry: GapEntry, how: str, at_us: int) -> None:
-    entry.how, entry.stale_ms = how, (at_us - entry.at_us) // 1000
+    entry.how, entry.stale_ms = how, max(0, at_us - entry.at_us) // 1000  # the wall clock may have been set back

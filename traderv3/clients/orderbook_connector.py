@@ -94,6 +94,7 @@ class OrderBookConnector:
             self._feed.watch(line.tickers)
             if not line.tickers:
                 line.reason = "no market to carry"
+                books.idle(at_us=self._wall_us())
                 await trio.sleep(TICK_S)
                 continue
             began = trio.current_time()

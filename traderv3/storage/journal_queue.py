@@ -2,7 +2,7 @@
 
 Frames become lines on the loop's side, in a few passes over a whole batch (0.15 us a frame): the frames are in the cache
 then and free at once, and the writer's thread needs the interpreter for hardly anything. Handing the frames over instead
-costs the feed more (`benchmarks.storage_cost`).
+costs the feed as much.
 Bounded in frames and in bytes; full, a batch is dropped whole and counted, and as soon as there is room an event `lost`
 stands in its place, one for each connection that lost something. No call waits, and none of the loop's takes a lock.
 The counters with `put` are written by the loop alone, those with `taken` by whoever takes, under a lock.
