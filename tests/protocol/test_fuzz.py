@@ -221,13 +221,19 @@ COSTS: Final[dict[str, tuple[int, Callable[[int], object]]]] = {
 def test_four_times_the_input_costs_nowhere_near_sixteen_times_the_time(case: str) -> None:
     size, run = COSTS[case]
     took: dict[int, float] = {1: math.inf, 4: math.inf}
-    for _ in range(3):
+
+    def is_linear() -> bool:
+        return took[4] <= 10 * took[1] + 0.02
+
+    for round_ in range(10):  # the least of several: a neighbour on the machine can only add
+        if round_ >= 3 and is_linear():
+            break
         for times in (1, 4):  # in turns, so that a noisy moment hits both
             began = time.process_time()
             run(times * size)
             took[times] = min(took[times], time.process_time() - began)
 
-    assert took[4] <= 10 * took[1] + 0.02
+    assert is_linear()
 
 
 def test_what_is_remembered_does_not_grow_with_what_is_sent() -> None:

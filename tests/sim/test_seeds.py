@@ -12,8 +12,9 @@ from traderv3.simulation.story import verdict
 from traderv3.simulation.world import simulate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BUDGET_S = 45.0
+BUDGET_S = 30.0
 SEEDS_MIN = 8
+SEEDS_MAX = 100  # the same ones everywhere, however fast the machine
 SEEDS_SOAK = 2_000
 
 
@@ -21,7 +22,7 @@ def test_no_seed_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None
     ends_at = time.monotonic() + BUDGET_S
     virtual_s = 0.0
     seed = 0
-    while seed < SEEDS_MIN or time.monotonic() < ends_at:
+    while seed < SEEDS_MAX and (seed < SEEDS_MIN or time.monotonic() < ends_at):
         seed += 1
         outcome = simulate(draw_plan(seed))
         virtual_s += outcome.virtual_s
