@@ -11,6 +11,7 @@ missing invariant. Exit code 1 if any survived. Never: an edit of the work tree.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "mutants" / "mutants.toml"
 COPIED = ("traderv3", "tests", "scripts", "pyproject.toml")
-LIMIT_S = 600
+LIMIT_S = 240
 SEEDS_AT_A_TIME = 20
 
 
@@ -102,21 +103,25 @@ def look(copy: Path, mutant: Mutant, seeds: int) -> tuple[str | None, str]:
 
 
 def run(copy: Path, *arguments: str) -> tuple[int, str]:
-    """Exit code and output of a Python command in the copy; one that takes too long is a failure."""
+    """Exit code and output of a Python command in the copy; what takes too long is a failure, and is ended with its children."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "V3_SIM_PROCESSES": "1"}
-    try:
-        done = subprocess.run(
+    with (copy / "said").open("w+b") as said:
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=copy,
             env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return 1, f"took longer than {LIMIT_S} s"
-    return done.returncode, done.stdout + done.stderr
+        try:
+            code = process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return 1, f"seed unknown: took longer than {LIMIT_S} s"
+        said.seek(0)
+        return code, said.read().decode(errors="replace")
 
 
 def main() -> int:

@@ -421,6 +421,33 @@ async def test_nobody_listening_is_no_connection() -> None:
             pass
 
 
+async def test_a_clock_that_leapt_is_measured_before_there_is_a_connection_to_leave_open(
+    autojump_clock: MockClock,
+) -> None:
+    order: list[str] = []
+
+    class Away(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            order.append("measured")
+            raise httpx2.ConnectError("down")
+
+    async def refuse(endpoint: Endpoint) -> trio.abc.Stream:
+        order.append("connected")
+        raise ConnectivityError("down")
+
+    wires = Wires(open_stream=refuse, make_http=lambda _: Away())
+    now_us = 1_790_000_000_000_000
+    door = Door(sim("api"), sim("ws"), SIGNER, wall_us=lambda: now_us, rng=random.Random(1), wires=wires)
+    door.clock.learn("Mon, 21 Sep 2026 14:13:20 GMT", asked_us=now_us, answered_us=now_us)
+    now_us += 3_600_000_000
+    with pytest.raises(ConnectivityError):
+        async with door.connect():
+            raise AssertionError
+
+    assert order[0] == "measured"
+    assert order[-1] == "connected"
+
+
 # -- many at once --------------------------------------------------------------------------------------------------
 
 

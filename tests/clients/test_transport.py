@@ -505,6 +505,19 @@ async def test_leaving_says_goodbye(autojump_clock: MockClock) -> None:
     assert trio.current_time() - began < 0.01
 
 
+async def test_cancelled_it_says_goodbye_too(autojump_clock: MockClock) -> None:
+    client, server = memory_stream_pair()
+    venue = RawVenue(server)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(venue.accept)
+        with trio.move_on_after(5):
+            async with open_transport(client, ENDPOINT, HEADERS, LIMITS) as transport:
+                nursery.start_soon(venue.listen)
+                await transport.receive_batch()
+
+    assert [event.code for _, event in venue.heard if isinstance(event, CloseConnection)] == [1000]
+
+
 async def test_cancelled_while_receiving_it_leaves_nothing_running(autojump_clock: MockClock) -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     with trio.move_on_after(5) as scope:

@@ -4,6 +4,8 @@ import random
 from collections import deque
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from traderv3.domain.feed import Feed, Link
 from traderv3.domain.tape import NO_TAPE
@@ -28,7 +30,7 @@ class Scene:
         self.tape.event(7, 0, "open", name=NAME, carries="books")
 
     def said(self, seq: int, yes: dict[int, int]) -> None:
-        self.witness.said.setdefault((1, 1), deque()).append((seq, TICKER, yes, {}))
+        self.witness.said.setdefault((1, 1), deque()).append((seq, TICKER, yes, {}, 0.0))
 
     def takes(self, *seqs: int) -> None:
         kinds = {1: b"orderbook_snapshot"}
@@ -79,6 +81,19 @@ def test_a_gap_that_nobody_counted_is_told(scene: Scene) -> None:
     scene.takes(2)
     with pytest.raises(Broken, match="1 gaps came and 0 were counted"):
         scene.witness.check_counters()
+
+
+async def test_a_live_book_that_stands_still_while_the_exchange_goes_on_is_told(autojump_clock: MockClock) -> None:
+    scene = Scene()
+    scene.said(1, {4000: 100})
+    scene.said(2, {4000: 100, 4100: 5})
+    scene.feed.books[TICKER].replace([(4000, 100)], [])
+    scene.takes(1)
+    await trio.sleep(10.0)
+    scene.witness.check_lag(10.0)
+    await trio.sleep(0.1)
+    with pytest.raises(Broken, match=r"10\.1 s behind the exchange"):
+        scene.witness.check_lag(10.0)
 
 
 def test_a_live_book_between_two_connections_is_told(scene: Scene) -> None:

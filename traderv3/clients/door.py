@@ -65,14 +65,14 @@ class Door:
     async def connect(self) -> AsyncIterator[Transport]:
         """An accepted WebSocket for the block. Raises `ConnectivityError`, `VenueRefused`, `EnvironmentMismatch`."""
         await self._wait_for_turn()
+        if self.clock.has_jumped:  # the machine slept: what was measured holds no more
+            with suppress(TraderError):
+                await self.rest.measure_clock()  # before there is a connection, which nobody would close meanwhile
         with trio.move_on_after(self._limits.connect_s) as scope:
             stream = await self._wires.open_stream(self.ws)
         if scope.cancelled_caught:
             msg = f"{self.ws.authority} did not accept a connection within {self._limits.connect_s:g} s"
             raise ConnectivityError(msg)
-        if self.clock.has_jumped:  # the machine slept: what was measured holds no more
-            with suppress(TraderError):
-                await self.rest.measure_clock()
         headers = self._signer.headers("GET", self.ws.path, at_ms=self.clock.now_ms())
         async with open_transport(stream, self.ws, headers, self._limits) as transport:
             self.proven.set()

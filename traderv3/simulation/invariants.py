@@ -38,6 +38,10 @@ UNTOLD_S: Final = {
     "no state in which books are used": 8.0,
     "a book is not live": 30.0,
 }
+# A silent socket is dead after 30 s; its connector may have been frozen just then, and is found after 60 s.
+LAG_S: Final = 40.0
+LAG_FROZEN_S: Final = 100.0
+LAG_CALM_S: Final = 5.0
 HAMMERING_S: Final = 20.0  # the longest backoff; half as many tries as are kept are usual in it
 LOST_S: Final = 2.0  # one second is granted (design, section 7)
 HEALTH_STEPS: Final = 4  # steps between two looks at health and tree
@@ -69,6 +73,7 @@ class Invariants:
         self._witness = witness
         self._network = network
         self._lost_since: float | None = None
+        self._lag_s = LAG_FROZEN_S if any(fault.kind == "freeze" for fault in plan.faults) else LAG_S
         self._may_lag = any(fault.kind in LAGGING for fault in plan.faults)
         self._venue = venue
         self._disk = disk
@@ -81,6 +86,7 @@ class Invariants:
         """Everything that must be true now. Raises `Broken`."""
         self._steps += 1
         self._witness.check_all()
+        self._witness.check_lag(self._lag_s)
         self._check_mailboxes()
         self._check_link()
         for name, count in self._actors.running.items():
@@ -104,7 +110,9 @@ class Invariants:
         elif isinstance(fact, BookDisagrees) and not self._may_lag:
             raise Broken(f"REST disagrees with {fact.ticker}, and nothing was late")
         elif isinstance(fact, ActorChanged) and fact.error is not None and not _is_foreseen(fact.name, fact.error):
-            raise Broken(f"{fact.name} died of {fact.error}")
+            if fact.name not in self._actors.struck:
+                raise Broken(f"{fact.name} died of {fact.error}")
+            self._actors.struck.discard(fact.name)
 
     def _why_not_ready(self) -> str | None:
         """A book without which the trader may not be called ready; told by the bus a moment after it became so."""
@@ -124,6 +132,10 @@ class Invariants:
         for actor, tried_at in self._network.attempts.items():
             if len(tried_at) == ATTEMPTS_KEPT and tried_at[-1] - tried_at[0] < HAMMERING_S:
                 raise Broken(f"{actor} tried to connect {ATTEMPTS_KEPT} times in {tried_at[-1] - tried_at[0]:.1f} s")
+        newest = {connection.actor: connection for connection in self._network.connections}
+        for connection in self._network.connections:
+            if connection.is_left_open and connection is not newest[connection.actor]:
+                raise Broken(f"{connection.actor} has a new connection and left number {connection.number} open")
         trader, now_s = self._trader, trio.current_time()
         is_pilot_well = "state_machine" in self._actors.running_since
         if trader.feed.link is Link.CONNECTED or trader.pilot.machine.state not in OPERATING or not is_pilot_well:
@@ -212,6 +224,10 @@ class Invariants:
             book = trader.feed.books.get(ticker)
             if book is None or book.state is not BookState.LIVE:
                 return f"{ticker} is open and {book.state if book else 'not watched'}"
+        try:
+            self._witness.check_lag(LAG_CALM_S)
+        except Broken as broken:
+            return str(broken)
         open_gaps = [gap.what for gap in trader.feed.gaps if gap.how is None]
         if open_gaps or trader.feed.suspects:
             return f"gaps under repair: {open_gaps}, suspects: {list(trader.feed.suspects)}"

@@ -40,18 +40,23 @@ class Pipe:
         self.held_until_s = 0.0
         self.cut_in: int | None = None  # the connection is reset after so many further bytes
         self.arrived = FrameCount()
+        self.has_reader = True  # until it closes
         self._connection = connection
         self._rng = rng
         self._under_way: deque[tuple[float, bytes]] = deque()
         self._size = 0
         self._ends_at: float | None = None
-        self._is_read = True  # until the reader closes
         self._changed = trio.Event()
 
     def change(self) -> None:
         """Something is different: whoever waits looks again."""
         self._changed.set()
         self._changed = trio.Event()
+
+    def hold(self, until_s: float) -> None:
+        """Nothing arrives before then; infinite: ever."""
+        self.held_until_s = max(self.held_until_s, until_s)
+        self.change()
 
     async def send(self, data: bytes) -> None:
         """Put bytes on their way."""
@@ -69,14 +74,14 @@ class Pipe:
     def _check_sending(self) -> None:
         if self._ends_at is not None:
             raise trio.ClosedResourceError
-        if self._connection.is_reset or not self._is_read:
+        if self._connection.is_reset or not self.has_reader:
             raise trio.BrokenResourceError
 
     async def receive(self, max_bytes: int | None) -> bytes:
         """Some of what has arrived; empty at the end."""
         await trio.lowlevel.checkpoint()
         while True:
-            if not self._is_read:
+            if not self.has_reader:
                 raise trio.ClosedResourceError
             if self._connection.is_reset:
                 raise trio.BrokenResourceError
@@ -124,7 +129,7 @@ class Pipe:
 
     def abandon(self) -> None:
         """The reader has closed."""
-        self._is_read = False
+        self.has_reader = False
         self._under_way.clear()
         self._size = 0
         self.change()
@@ -197,6 +202,11 @@ class Connection:
         self.trader_end = End(self.pipes[TO_TRADER], self.pipes[TO_EXCHANGE])
         self.exchange_end = End(self.pipes[TO_EXCHANGE], self.pipes[TO_TRADER])
 
+    @property
+    def is_left_open(self) -> bool:
+        """The trader has not closed it."""
+        return self.pipes[TO_TRADER].has_reader
+
     def reset(self, why: str) -> None:
         """Cut: both ends find a broken stream, and what was under way is lost."""
         if not self.is_reset:
@@ -238,6 +248,11 @@ class Network:
         self._trace.note("link", f"connection {connection.number} of {actor}")
         self.accept(connection)
         return connection.trader_end
+
+    def fall(self) -> None:
+        """Everything is cut: the end of a run that does not end by itself."""
+        for connection in self.connections:
+            connection.reset("the end of the run")
 
     @property
     def standing(self) -> list[Connection]:

@@ -85,7 +85,7 @@ _VENUE: Final = (
 _ILLS: Final = tuple(
     f"{name}/{ill}" for name in ACTORS for ill in (RAISE_AT_START, HANG_AT_START, RAISE_AT_STOP, HANG_AT_STOP)
 )
-_MARKETS: Final = ("halt", "close", "close soon", "determine", "settle", "structure", "create", "reopen")
+_MARKETS: Final = ("halt", "close", "close soon", "determine", "settle", "structure", "create", "reopen", "flicker")
 
 KINDS: Final[dict[str, Kind]] = {
     "cut": Kind("connections are reset", BOOK_LINES, weight=2),
@@ -98,6 +98,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "end": Kind("the exchange's end of a connection is closed without a word", BOOK_LINES),
     "silence": Kind("nothing arrives, TCP stays up", (TO_TRADER, TO_EXCHANGE, "both"), (1, 50), weight=2),
+    "vanish": Kind("the other end of connections is gone without a trace", BOOK_LINES),
     "latency": Kind("bytes take so long", for_s=(2, 20), amount=(0.1, 4), is_wide=True),
     "drip": Kind("reads bring a few bytes", for_s=(0.5, 4), amount=(2, 200), is_wide=True),
     "refuse": Kind("nobody accepts connections", for_s=(0.5, 25)),

@@ -9,13 +9,36 @@ Never: two of these at a time in one process.
 
 import gc
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 from trio._core import _run
 from trio.testing import MockClock
 
+LOOK_STEPS: Final = 4096
+STANDSTILL_LOOKS: Final = 100  # 400,000 turns at one moment; a burst of the exchange takes a few thousand
+
 T = TypeVar("T")
+
+
+class Standstill(trio.abc.Instrument):
+    """Tells, with the name of the task whose turn it is, when tasks take turn after turn and time does not go on."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._steps = self._looks = 0
+        self._at_s = -1.0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count."""
+        self._steps += 1
+        if self._steps % LOOK_STEPS:
+            return
+        now_s = trio.current_time()
+        self._looks = self._looks + 1 if now_s == self._at_s else 0
+        self._at_s = now_s
+        if self._looks == STANDSTILL_LOOKS:
+            self._tell(task.name)
 
 
 def run_seeded(main: Callable[[], Awaitable[T]], seed: int) -> T:

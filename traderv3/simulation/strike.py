@@ -3,6 +3,7 @@
 Never: anything that the plan does not say, or that lasts beyond its quiet time.
 """
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any, Final
@@ -68,6 +69,7 @@ class Striker:
             "cut in": self._cut_in,
             "end": self._end,
             "silence": self._silence,
+            "vanish": self._vanish,
             "latency": self._latency,
             "drip": self._drip,
             "refuse": self._refuse,
@@ -137,8 +139,12 @@ class Striker:
         directions = (TO_TRADER, TO_EXCHANGE) if fault.target == "both" else (fault.target,)
         for connection in self._network.standing:
             for direction in directions:
-                connection.pipes[direction].held_until_s = _until(fault)
-                connection.pipes[direction].change()
+                connection.pipes[direction].hold(_until(fault))
+
+    def _vanish(self, fault: Fault) -> None:
+        for connection in self._meant(fault.target):
+            for pipe in connection.pipes.values():
+                pipe.hold(math.inf)
 
     def _latency(self, fault: Fault) -> Callable[[], None]:
         touched = [pipe for each in self._network.standing for pipe in each.pipes.values()]
@@ -215,6 +221,9 @@ class Striker:
             case "reopen":
                 self._operate(f"{market}/close", {})
                 return lambda: self._operate(f"{market}/close", {"in_s": 86_400})
+            case "flicker":
+                self._operate(f"{market}/close", {})
+                self._operate(f"{market}/close", {"in_s": 86_400})
             case "determine":
                 self._operate(f"{market}/close", {})
                 self._operate(f"{market}/determine", {"result": self._rng.choice(("yes", "no"))})

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+import trio
+
 from traderv3.domain.book import BookState
 from traderv3.domain.feed import Feed
 from traderv3.domain.tape import Detail, Tape
@@ -26,7 +28,7 @@ _MARKET: Final = re.compile(rb'"market_ticker":"([^"]+)"')
 _SNAPSHOT: Final = b'{"type":"orderbook_snapshot"'
 
 Levels = dict[int, int]
-Moment = tuple[int, str, Levels, Levels]  # sequence number, market, its YES and its NO levels
+Moment = tuple[int, str, Levels, Levels, float]  # sequence number, market, its YES and its NO levels, when it was said
 
 
 class Broken(AssertionError):
@@ -71,7 +73,7 @@ class _WitnessedSession(ClientSession):
         ticker = named[1].decode()
         book = self._truth.listings[ticker].book
         log = self._truth.said.setdefault((self._connection.number, sid), deque())
-        log.append((seq, ticker, dict(book.yes), dict(book.no)))
+        log.append((seq, ticker, dict(book.yes), dict(book.no), trio.current_time()))
 
 
 class _Taken:
@@ -155,7 +157,7 @@ class Witness:
             taken.top = seq
             log = self.said.get((taken.connection.number, sid), deque())
             while log and log[0][0] <= seq:
-                _, ticker, yes, no = log.popleft()
+                _, ticker, yes, no, _ = log.popleft()
                 taken.books[ticker] = (yes, no)
 
     # -- judging -------------------------------------------------------------------------------------------------------
@@ -191,6 +193,17 @@ class Witness:
             book.check()
             if book.state is BookState.LIVE and ticker not in carried:
                 raise Broken(f"{ticker} reads as live, and no connection carries it")
+
+    def check_lag(self, most_s: float) -> None:
+        """No live book is further behind the exchange than that. Raises `Broken`."""
+        for taken in self._open.values():
+            log = self.said.get((taken.connection.number, taken.sid))
+            if not log or not self.feed.lines[taken.name].holds:
+                continue
+            ticker, behind_s = log[0][1], trio.current_time() - log[0][4]
+            book = self.feed.books.get(ticker)
+            if behind_s > most_s and book is not None and book.state is BookState.LIVE:
+                raise Broken(f"{ticker} reads as live on {taken.name} and is {behind_s:.1f} s behind the exchange")
 
     def check_quiet(self) -> None:
         """In the end, with nothing under way: everything that came was taken, and counted. Raises `Broken`."""

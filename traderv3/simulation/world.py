@@ -39,7 +39,7 @@ from traderv3.simulation.http import SimulatedHttp
 from traderv3.simulation.invariants import Invariants
 from traderv3.simulation.network import Network
 from traderv3.simulation.plan import CALM_S, RECOVERY_S, Plan
-from traderv3.simulation.scheduler import run_seeded
+from traderv3.simulation.scheduler import Standstill, run_seeded
 from traderv3.simulation.strike import Clock, Striker
 from traderv3.simulation.trace import Trace
 from traderv3.simulation.venue import SimulatedExchange
@@ -129,6 +129,8 @@ class World:
             plan, self.network, lambda: self.http, self.venue, self.disk, self.clock, self.actors, trace
         )
         async with trio.open_nursery() as nursery:
+            self._everything = nursery.cancel_scope
+            trio.lowlevel.add_instrument(Standstill(self._stand_still))
             nursery.start_soon(self.striker.run)
             nursery.start_soon(self._watch)
             await self._run_trader()
@@ -173,6 +175,7 @@ class World:
         with trio.move_on_after(STOP_S):
             await trio.sleep_forever()  # until the trader has ended, which cancels us
         self.break_off(f"an ordered stop, asked for at {asked_s:.1f} s, takes longer than {STOP_S:g} s")
+        self.network.fall()
         raise Broken(self.outcome.broken)
 
     def _check_quiet(self) -> None:
@@ -194,6 +197,8 @@ class World:
         left = [name for name, count in self.actors.running.items() if count]
         if left:
             self.break_off(f"these outlived their supervisor: {', '.join(left)}")
+        if left_open := [each.number for each in self.network.connections if each.is_left_open]:
+            self.break_off(f"the trader has ended and left connections {left_open} open")
         assert trader.archive is not None
         self.outcome.facts |= {
             "frames": feed.counters.messages,
@@ -281,6 +286,11 @@ class World:
 
     def _abort(self, reason: str) -> None:
         self.break_off(f"the process would have ended: {reason}")
+        self.network.fall()  # so that what holds it up lets go
+
+    def _stand_still(self, task: str) -> None:
+        self.break_off(f"time stands still: {task} takes turn after turn")
+        self._everything.cancel()
 
     # -- hearing -------------------------------------------------------------------------------------------------------
 
