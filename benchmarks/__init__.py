@@ -1,1 +1,17 @@
 """Speed, measured by commands; see README.md in this folder. Nothing here is a timed test."""
+
+from typing import Final
+
+# What `traderv3 bench` runs, in the order of the table in docs/performance.md. Each is `python -m benchmarks.NAME`.
+NAMES: Final = (
+    "feed",
+    "book_apply",
+    "tick_to_decision",
+    "storage_cost",
+    "replay",
+    "console_latency",
+    "console_rendering",
+    "memory",
+    "event_bus",
+    "database_outage",
+)

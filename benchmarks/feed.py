@@ -1,134 +1,145 @@
-"""The feed path without a network: bytes -> frames -> decode -> sequence check -> book, against trio-websocket's own path.
+"""Loopback socket to best bid and ask, against everyone: the same bytes from one venue, the same books at the end.
 
-Both read the same bytes from an in-memory stream and end with the same books. Rounds are interleaved; the printed ratio
-is of the medians. Run: python -m benchmarks.feed
+Ours is the live connector with sequence check and raw journal on (`benchmarks.ours`). Whole Kalshi clients are used as
+their documentation shows; general WebSocket libraries carry the bytes, and decode, sequence check and book are ours. Every
+candidate is a process of its own; rounds are interleaved and ratios taken round by round. Deltas are timed, without the
+snapshots before them.
+Run: python -m benchmarks.feed [--quick] [--messages 100000] [--only NAME …]
 """
 
-import random
 import statistics
-import time
-from collections.abc import Awaitable, Callable
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-import trio
-import trio_websocket
-from trio.testing import memory_stream_pair
+from benchmarks.credentials import make_certificate, make_key
+from benchmarks.peers.environment import PEERS, Candidate, candidates
+from benchmarks.peers.work import Job
+from benchmarks.rounds import Report, in_turns, parse, parser, ratio, spread
+from benchmarks.venue import venue
 
-from traderv3.clients.transport import BatchStream
-from traderv3.domain.book import Book
-from traderv3.domain.feed import FeedCounters
-from traderv3.protocol.session import BookSession
+OURS: Final = "ours"
+BARE: Final = "ours, no journal"
+RAW: Final = "raw socket"
+OUR_MODULES: Final = {OURS: ("benchmarks.ours",), BARE: ("benchmarks.ours", "--no-journal")}
+NOT_HERE: Final = ("nautilus_trader",)  # it has no connection to the venue
+MESSAGES: Final = 100_000
+QUICK_MESSAGES: Final = 20_000
 
-MARKETS = 50
-MESSAGES = 40_000
-ROUNDS = 5
-CHUNK = 64 * 1024
-HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
-
-
-def make_messages() -> list[bytes]:
-    """A seeded stream: a snapshot a market, then deltas that never make a level negative."""
-    rng = random.Random(1)
-    sizes: dict[tuple[int, str, int], int] = {}
-    messages = [b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}']
-    for seq in range(1, MESSAGES + 1):
-        market = seq - 1 if seq <= MARKETS else rng.randrange(MARKETS)
-        if seq <= MARKETS:
-            body = f'"market_ticker":"KX-{market}","market_id":"","clock":{seq}'
-            messages.append(b'{"type":"orderbook_snapshot","sid":1,"seq":%d,"msg":{%s}}' % (seq, body.encode()))
-            continue
-        side, price = rng.choice(("yes", "no")), rng.randrange(1, 50)
-        held = sizes.get((market, side, price), 0)
-        change = rng.choice([10_000, 2_500, -held]) if held else 10_000
-        sizes[market, side, price] = held + change
-        sign = "-" if change < 0 else ""
-        body = (
-            f'"market_ticker":"KX-{market}","market_id":"","clock":{seq},"price_dollars":"0.{price:02d}00",'
-            f'"delta_fp":"{sign}{abs(change) // 100}.{abs(change) % 100:02d}","side":"{side}","ts_ms":{seq}'
-        )
-        messages.append(b'{"type":"orderbook_delta","sid":1,"seq":%d,"msg":{%s}}' % (seq, body.encode()))
-    return messages
+# What must hold in the first course: our messages a second as a multiple of theirs.
+MUST: Final[Mapping[str, float]] = {
+    "trio-websocket": 10.0,
+    "kalshi-sdk": 10.0,
+    "pykalshi": 18.0,
+    "picows on uvloop": 1.0,
+}
+GROWTH_MOST: Final = 1.2
 
 
-def frame(payload: bytes) -> bytes:
-    length = len(payload)
-    head = bytes([0x81, length]) if length < 126 else b"\x81\x7e" + length.to_bytes(2, "big")
-    return head + payload
+class Course(NamedTuple):
+    """One setting in which all candidates run."""
+
+    name: str
+    markets: int
+    is_tls: bool
 
 
-def new_session() -> BookSession:
-    session = BookSession("bench", {f"KX-{n}": Book(f"KX-{n}") for n in range(MARKETS)}, FeedCounters())
-    session.commands(at_us=0, now_s=0.0)
-    return session
+COURSES: Final = (
+    Course("50 markets", 50, False),
+    Course("1,000 markets", 1_000, False),
+    Course("50 markets, TLS", 50, True),
+)
 
 
-async def ours(wire: bytes) -> BookSession:
-    source, sink = memory_stream_pair()
-    stream, session = BatchStream(sink), new_session()
+class Files(NamedTuple):
+    """What a job refers to."""
 
-    async def read() -> None:
-        while await stream.receive_some():
-            pass
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(feed, source, HEAD + wire)
-        nursery.start_soon(read)
-        async for batch in stream.batches:
-            session.receive(batch, at_us=0, now_s=0.0)
-    return session
+    certificate: Path
+    key: Path
 
 
-async def feed(source: trio.abc.SendStream, data: bytes) -> None:
-    for at in range(0, len(data), CHUNK):
-        await source.send_all(data[at : at + CHUNK])
-    await source.aclose()
-
-
-async def theirs(wire: bytes) -> BookSession:
-    """trio-websocket message by message, then the same decode, check and book."""
-    client_end, server_end = memory_stream_pair()
-    session = new_session()
-    async with trio.open_nursery() as nursery:
-
-        async def serve() -> None:
-            request = await trio_websocket.wrap_server_stream(nursery, server_end)
-            await request.accept()
-            await feed(server_end, wire)
-
-        nursery.start_soon(serve)
-        socket = await trio_websocket.wrap_client_stream(
-            nursery,
-            client_end,  # type: ignore[arg-type]  # any trio Stream works
-            "bench",
-            "/",
-            receive_buffer_size=CHUNK,
-        )
-        try:
-            while True:
-                message = await socket.get_message()
-                raw = message.encode() if isinstance(message, str) else message
-                session.receive([raw], at_us=0, now_s=0.0)
-        except trio_websocket.ConnectionClosed:
-            nursery.cancel_scope.cancel()
-    return session
-
-
-def main() -> None:
-    messages = make_messages()
-    wire = b"".join(frame(message) for message in messages)
-    candidates: dict[str, Callable[[bytes], Awaitable[BookSession]]] = {"ours": ours, "trio-websocket": theirs}
-    took: dict[str, list[float]] = {name: [] for name in candidates}
-    books = []
-    for _ in range(ROUNDS):
-        for name, run in candidates.items():
-            began = time.perf_counter()
-            session = trio.run(run, wire)
-            took[name].append((time.perf_counter() - began) / len(messages) * 1e6)
-            books.append({ticker: (book.yes, book.no) for ticker, book in session.books.items()})
-    assert all(each == books[0] for each in books), "the candidates disagree about the books"
+def run_course(report: Report, course: Course, running: Mapping[str, Candidate], files: Files, messages: int) -> None:
+    """All candidates in turns, and their figures."""
+    certificate = files.certificate if course.is_tls else None
+    count = messages + 1 + course.markets
+    with venue(count, markets=course.markets, certificate=certificate) as port:
+        url = f"{'wss' if course.is_tls else 'ws'}://127.0.0.1:{port}/trade-api/ws/v2"
+        job = Job(url, course.markets, count, str(certificate) if certificate else None, str(files.key), None)
+        answers = in_turns({name: partial(each.do, job) for name, each in running.items()}, rounds=report.result.rounds)
+    agree(answers)
+    took = {name: [answer["wall_us"] for answer in each] for name, each in answers.items()}
     for name, each in took.items():
-        print(f"{name}: {statistics.median(each):.2f} us a message")
-    print(f"ratio {statistics.median(took['trio-websocket']) / statistics.median(took['ours']):.1f}")
+        loop_us = statistics.median(answer["loop_us"] for answer in answers[name])
+        report.figure(f"{course.name}: {name}", spread(each), "us a message", note=f"{loop_us:.2f} us of its thread")
+    for name, each in took.items():
+        if name not in (OURS, BARE, RAW):
+            must = MUST.get(name) if course is COURSES[0] else None
+            report.figure(f"{course.name}: ours to {name}", ratio(each, took[OURS]), "times", at_least=must)
+
+
+def agree(answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """All books are the same, or nothing that was measured counts."""
+    books = {name: {answer["books"] for answer in each} for name, each in answers.items() if name != RAW}
+    assert len(set().union(*books.values())) <= 1, f"the candidates disagree about the books: {books}"
+
+
+def measure_growth(report: Report, ours: Candidate, files: Files, messages: int) -> None:
+    """Ours alone: four times the messages, a hundred times the markets; the cost of one message must stay."""
+
+    def once(markets: int, deltas: int) -> float:
+        count = deltas + 1 + markets
+        with venue(count, markets=markets) as port:
+            url = f"ws://127.0.0.1:{port}/trade-api/ws/v2"
+            return float(ours.do(Job(url, markets, count, None, str(files.key), None))["wall_us"])
+
+    took = in_turns(
+        {
+            "base": partial(once, 50, messages),
+            "messages": partial(once, 50, 4 * messages),
+            "markets": partial(once, 5_000, messages),
+        },
+        rounds=report.result.rounds,
+        warm_ups=0,
+    )
+    report.figure(
+        "cost of a message, 4 times the messages", ratio(took["messages"], took["base"]), "times", at_most=GROWTH_MOST
+    )
+    report.figure(
+        "cost of a message, 5,000 markets to 50", ratio(took["markets"], took["base"]), "times", at_most=GROWTH_MOST
+    )
+
+
+def say_who(report: Report, running: Iterable[Candidate], absent: Mapping[str, str]) -> None:
+    """Versions, and who is missing."""
+    for candidate in running:
+        for package, version in candidate.versions.items():
+            if package != "Python":
+                report.version(package, version)
+        if candidate.versions["Python"] != report.result.versions["Python"]:
+            report.version(f"Python of {candidate.name}", candidate.versions["Python"])
+    for name, why in absent.items():
+        report.absent(name, why)
+
+
+def main() -> int:
+    made = parser(__doc__, rounds=5)
+    made.add_argument("--messages", type=int, default=0, help=f"deltas a round; default {MESSAGES}")
+    made.add_argument("--only", nargs="*", metavar="NAME", help=f"peers, of: {', '.join(PEERS)}")
+    args = parse(made)
+    messages = args.messages or (QUICK_MESSAGES if args.is_quick else MESSAGES)
+    names = [name for name in PEERS if name not in NOT_HERE and (args.only is None or name in args.only)]
+    report = Report("feed", args)
+    with tempfile.TemporaryDirectory() as folder, candidates(names, OUR_MODULES) as (running, absent):
+        files = Files(make_certificate(Path(folder)), make_key(Path(folder)))
+        say_who(report, running.values(), absent)
+        for course in COURSES:
+            run_course(report, course, running, files, messages)
+        measure_growth(report, running[OURS], files, messages)
+    return report.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

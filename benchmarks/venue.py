@@ -1,31 +1,36 @@
 """A venue for benchmarks, in a process of its own: one made stream over a loopback WebSocket, and the connector to it.
 
-The stream is seeded and shaped like the recorded sessions (a snapshot a market, then deltas of some 300 bytes that end
-with a newline). Said as fast as it is read, or so many messages a second; then the venue keeps still.
+The stream (`benchmarks.stream`) is said as fast as it is read, or so many messages a second, in slices or each at its own
+moment; then the venue keeps still. Plain, or over TLS with a certificate made for the occasion.
 Never: anything but loopback. The process ends with whoever started it.
 """
 
+import argparse
+import array
 import base64
 import hashlib
 import itertools
+import json
 import os
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from traderv3.clients.door import Door
+from benchmarks.stream import MARKETS, SUBSCRIBED, framed, messages, tickers
+from traderv3.clients.door import SOCKETS, Door, Wires
 from traderv3.clients.orderbook_connector import OrderBookConnector
 from traderv3.clients.selection import Selection
-from traderv3.config.endpoints import parse_endpoint
+from traderv3.config.endpoints import Endpoint, parse_endpoint
 from traderv3.config.environment import Environment
 from traderv3.core.clock import wall_us
 from traderv3.core.event_bus import EventBus
@@ -37,79 +42,47 @@ from traderv3.domain.tape import Tape
 from traderv3.protocol.session import SessionLimits
 from traderv3.protocol.signing import Signer
 
-MARKETS = 50
-TICKERS = [f"KXBENCH-26NOV22GAME{n:02d}-YES" for n in range(MARKETS)]
-LEVELS = 40  # a side, in each snapshot
+TICKERS = tickers()
 SLICE_S = 0.01  # how often a venue with a rate speaks
+_CLOSE = 0x88
+SETTLE_S = 0.5  # from the snapshots to the first delta that is said at its moment
+BURST_EVERY_S, BURST_FOR_S, BURST_TIMES = 1.0, 0.1, 10
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SUBSCRIBED = b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}\n'
-
-
-def messages(now_us: Callable[[], int] | None = None) -> Iterator[bytes]:
-    """For ever: a snapshot a market, then deltas that never make a level negative or a book crossed.
-
-    `clock` is the time at which a message was made, or without `now_us` its number.
-    """
-    rng = random.Random(1)
-    held: dict[tuple[int, str, int], int] = {}
-    ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(MARKETS)]
-    yield _SUBSCRIBED
-    for seq in itertools.count(1):
-        market = seq - 1 if seq <= MARKETS else rng.randrange(MARKETS)
-        head = f'"sid":1,"seq":{seq},"msg":{{"market_ticker":"{TICKERS[market]}","market_id":"{ids[market]}"'
-        ts_ms = 1_795_000_000_000 + seq // 3
-        clock = seq if now_us is None else now_us()
-        tail = f'"ts_ms":{ts_ms},"clock":{clock}}},"sending_ts_ms":{ts_ms + 1}}}\n'
-        if seq <= MARKETS:
-            sides = []
-            for side in ("yes", "no"):
-                sizes = {price: rng.randrange(100, 100_000) * 100 for price in range(1, LEVELS + 1)}
-                held.update({(market, side, price): size for price, size in sizes.items()})
-                printed = ",".join(f'["0.{price:02d}00","{size // 100}.00"]' for price, size in sizes.items())
-                sides.append(f'"{side}_dollars_fp":[{printed}]')
-            yield f'{{"type":"orderbook_snapshot",{head},{",".join(sides)},{tail}'.encode()
-            continue
-        side, price = rng.choice(("yes", "no")), rng.randrange(1, 50)
-        size = held.get((market, side, price), 0)
-        change = rng.choice((rng.randrange(1, 300_000) * 10, -(size // 300) * 100, -size)) or 10_000
-        held[market, side, price] = size + change
-        body = f'"price_dollars":"0.{price:02d}00","delta_fp":"{change / 100:.2f}","side":"{side}"'
-        when = f'"ts":"2026-11-22T15:02:41.{seq % 10**6:06d}Z"'
-        yield f'{{"type":"orderbook_delta",{head},{body},{when},{tail}'.encode()
-
-
-def framed(payload: bytes) -> bytes:
-    """One text frame."""
-    length = len(payload)
-    if length < 126:
-        return bytes([0x81, length]) + payload
-    return (
-        b"\x81\x7e" + length.to_bytes(2, "big") if length < 65_536 else b"\x81\x7f" + length.to_bytes(8, "big")
-    ) + payload
-
 
 # -- the process -------------------------------------------------------------------------------------------------------
 
 
-def serve(listener: socket.socket, count: int, rate: int) -> None:
-    """One connection after the other, each from the beginning of the stream. `rate` 0: as fast as it is read."""
-    whole = b"".join(map(framed, itertools.islice(messages(), count))) if not rate else b""
+def serve(listener: socket.socket, args: argparse.Namespace) -> None:
+    """One connection after the other, each from the beginning of the stream."""
+    context = None
+    if args.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(args.certificate)
+    whole: list[bytes] = []
+    if args.moments or not args.rate:
+        whole = [framed(message) for message in itertools.islice(messages(markets=args.markets), 1, args.count)]
+    said = b"" if args.moments else b"".join(whole)
     while True:
         connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            _shake_hands(connection)
-            if rate:
-                _say_at(connection, rate, count)
+            if context is not None:
+                connection = context.wrap_socket(connection, server_side=True)
+            _shake_hands(connection, args.markets)
+            if args.moments:
+                _say_each(connection, whole, args)
+            elif args.rate:
+                _say_at(connection, args)
             else:
-                connection.sendall(whole)
-            while connection.recv(4096):
-                pass
+                connection.sendall(said)
+            _part(connection)
         except OSError:
             pass  # the client left
         connection.close()
 
 
-def _shake_hands(connection: socket.socket) -> None:
+def _shake_hands(connection: socket.socket, markets: int) -> None:
+    """Accept, acknowledge the subscription, and wait until it is for all markets: it may come in several commands."""
     head = b""
     while b"\r\n\r\n" not in head:
         head += connection.recv(4096)
@@ -119,14 +92,50 @@ def _shake_hands(connection: socket.socket) -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    connection.recv(65_536)  # the subscribe command
+    asked, heard = 0, b""
+    while asked < markets:
+        heard += connection.recv(65_536)
+        while command := _unmasked(heard):
+            payload, size = command
+            heard = heard[size:]
+            if payload.startswith(b"{"):
+                said = json.loads(payload)
+                if not asked:
+                    connection.sendall(framed(SUBSCRIBED % said["id"]))
+                asked += len(said["params"].get("market_tickers", ()))
 
 
-def _say_at(connection: socket.socket, rate: int, count: int) -> None:
-    stream = itertools.islice(messages(wall_us), count)
+def _unmasked(heard: bytes) -> tuple[bytes, int] | None:
+    """The payload of the first frame, and how long the frame is; None if it is not whole."""
+    if len(heard) < 6:
+        return None
+    short = heard[1] & 0x7F
+    start = {126: 4, 127: 10}.get(short, 2)
+    length = short if short < 126 else int.from_bytes(heard[2:start], "big")
+    size = start + 4 + length
+    if len(heard) < size:
+        return None
+    mask = int.from_bytes((heard[start : start + 4] * (length // 4 + 1))[:length], "big")
+    return (int.from_bytes(heard[start + 4 : size], "big") ^ mask).to_bytes(length, "big"), size
+
+
+def _part(connection: socket.socket) -> None:
+    """Keep still until the client closes or says that it will, and answer that."""
+    heard = b""
+    while more := connection.recv(65_536):
+        heard += more
+        while frame := _unmasked(heard):
+            if heard[0] == _CLOSE:
+                connection.sendall(bytes([_CLOSE, 0]))
+                return
+            heard = heard[frame[1] :]
+
+
+def _say_at(connection: socket.socket, args: argparse.Namespace) -> None:
+    stream = itertools.islice(messages(wall_us, args.markets), 1, args.count)
     began, said = time.monotonic(), 0
     while True:
-        due = int((time.monotonic() - began + SLICE_S) * rate) - said
+        due = int((time.monotonic() - began + SLICE_S) * args.rate) - said
         part = b"".join(map(framed, itertools.islice(stream, due)))
         if due and not part:
             return
@@ -135,10 +144,50 @@ def _say_at(connection: socket.socket, rate: int, count: int) -> None:
         time.sleep(SLICE_S)
 
 
+def _say_each(connection: socket.socket, frames: Sequence[bytes], args: argparse.Namespace) -> None:
+    """The snapshots at once, then each delta at its moment; when each was said goes into a file, and a line to stdout."""
+    connection.sendall(b"".join(frames[: args.markets]))
+    time.sleep(SETTLE_S)
+    said_at_ns = array.array("q", [0]) * len(frames)
+    number, due_s, began_ns = args.markets, 0.0, time.monotonic_ns()
+    while number < len(frames):
+        wait_s = due_s - (time.monotonic_ns() - began_ns) / 1e9
+        if wait_s > 0:
+            time.sleep(wait_s)
+        first = number
+        gone_s = (time.monotonic_ns() - began_ns) / 1e9
+        while due_s <= gone_s and number < len(frames):
+            is_burst = args.bursts and due_s % BURST_EVERY_S < BURST_FOR_S
+            due_s += 1 / (args.rate * (BURST_TIMES if is_burst else 1))
+            number += 1
+        part = b"".join(frames[first:number])
+        now_ns = time.monotonic_ns()
+        connection.sendall(part)
+        for at in range(first, number):
+            said_at_ns[at] = now_ns
+    Path(args.moments).write_bytes(said_at_ns.tobytes())
+    print("said", flush=True)
+
+
 @contextmanager
-def venue(count: int, rate: int = 0) -> Iterator[int]:
-    """A running one; its port."""
-    command = [sys.executable, "-m", "benchmarks.venue", str(count), str(rate)]
+def venue(
+    count: int,
+    rate: int = 0,
+    *,
+    markets: int = MARKETS,
+    certificate: Path | None = None,
+    moments: Path | None = None,
+    bursts: bool = False,
+) -> Iterator[int]:
+    """A running one that says `count` messages, acknowledgement included, on each connection; its port.
+
+    With `rate` in slices of `SLICE_S`, `clock` being the time; with `moments` each delta by itself, and when each message
+    was said (CLOCK_MONOTONIC, ns, as int64) in that file before the connection ends.
+    """
+    command = [sys.executable, "-m", "benchmarks.venue", str(count), str(rate), f"--markets={markets}"]
+    command += [f"--certificate={certificate}"] if certificate else []
+    command += [f"--moments={moments}"] if moments else []
+    command += ["--bursts"] if bursts else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -152,16 +201,38 @@ def venue(count: int, rate: int = 0) -> Iterator[int]:
 
 
 @asynccontextmanager
-async def connected(port: int, feed: Feed, bus: EventBus, tape: Tape) -> AsyncIterator[None]:
-    """The order-book connector at work, as in a live run."""
-    selection = Selection()
-    selection.make(TICKERS)
+async def connected(
+    port: int,
+    feed: Feed,
+    bus: EventBus,
+    tape: Tape,
+    markets: Sequence[str] = TICKERS,
+    trusted: Path | None = None,
+    signer: Signer | None = None,
+) -> AsyncIterator[None]:
+    """The order-book connector at work, as in a live run; over TLS if there is a certificate to be `trusted`.
+
+    `signer`: for a venue that looks at keys; any key if it is left out.
+    """
+    selection = Selection(connections=1)
+    selection.make(list(markets))
+
+    async def open_tls(endpoint: Endpoint) -> trio.abc.Stream:
+        """What `open_stream` does, but for whom it trusts."""
+        stream = await trio.open_tcp_stream(endpoint.host, endpoint.port)
+        secure = trio.SSLStream(
+            stream, ssl.create_default_context(cafile=trusted), server_hostname=endpoint.host, https_compatible=True
+        )
+        await secure.do_handshake()
+        return secure
+
     door = Door(
         parse_endpoint(f"http://127.0.0.1:{port}/trade-api/v2", Environment.SIM, "api"),
         parse_endpoint(f"ws://127.0.0.1:{port}/trade-api/ws/v2", Environment.SIM, "ws"),
-        Signer("bench", Ed25519PrivateKey.generate()),
+        signer or Signer("bench", Ed25519PrivateKey.generate()),
         wall_us=wall_us,
         rng=random.Random(1),
+        wires=Wires(open_stream=open_tls) if trusted else SOCKETS,
     )
 
     async def give_up(refusal: VenueRefused) -> None:
@@ -185,13 +256,21 @@ async def connected(port: int, feed: Feed, bus: EventBus, tape: Tape) -> AsyncIt
         nursery.cancel_scope.cancel()
 
 
-def _main(count: int, rate: int) -> None:
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("rate", type=int)
+    parser.add_argument("--markets", type=int, default=MARKETS)
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--moments", type=Path)
+    parser.add_argument("--bursts", action="store_true")
+    args = parser.parse_args()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener, count, rate), daemon=True).start()
+        threading.Thread(target=serve, args=(listener, args), daemon=True).start()
         print(listener.getsockname()[1], flush=True)
         sys.stdin.read()
         os._exit(0)
 
 
 if __name__ == "__main__":
-    _main(*map(int, sys.argv[1:]))
+    _main()

@@ -5,11 +5,14 @@
     scripts/mutants.py --only "gap" --seeds 5 --list
 
 First the simulation lives through seeds until one fails; only if none does, the mutant's own tests run. A survivor is a
-missing invariant. Exit code 1 if any survived. Never: an edit of the work tree.
+missing invariant. A time limit of ours is a killer of its own and said as such, since a busy machine may be one too.
+Exit code 1 if any survived, or if any look was ended from outside, which judges nothing.
+Never: an edit of the work tree.
 """
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,8 +30,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "mutants" / "mutants.toml"
 COPIED = ("traderv3", "tests", "scripts", "pyproject.toml")
+PROCESSES = int(os.environ.get("V3_SIM_PROCESSES", "2"))
 LIMIT_S = 240
 SEEDS_AT_A_TIME = 20
+SIMULATION, TESTS, CLOCK, NOBODY = "the simulation", "its tests", "the time limit", "nobody"  # who killed it
+FAILED = 1  # the exit code of those that found something; pytest's others are about pytest
+BROKEN_POOL = "BrokenProcessPool"  # a process of soak.py's was ended
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,23 @@ class Verdict:
     took_s: float
 
     def __str__(self) -> str:
-        who = f"killed by {self.killer}" if self.killer else "SURVIVED"
+        who = {None: "SURVIVED", NOBODY: "NOT JUDGED"}.get(self.killer, f"killed by {self.killer}")
         return f"{who:<24} {self.mutant.name} ({self.took_s:.0f} s): {self.said}"
+
+
+class Interrupted(Exception):
+    """A look that was ended from outside."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of one command: its exit code, None if it took longer than `LIMIT_S`, and what it said."""
+
+    code: int | None
+    said: str
+
+    def first_line(self, *starts: str) -> str:
+        return next((line for line in self.said.splitlines() if line.startswith(starts)), self.said[-200:])
 
 
 def read_mutants() -> list[Mutant]:
@@ -81,72 +104,82 @@ def judged(mutant: Mutant, seeds: int) -> Verdict:
                 shutil.copy(source, copy / name)
         file = copy / mutant.file
         file.write_text(mutant.applied_to(file.read_text(encoding="utf-8")), encoding="utf-8")
-        killer, said = look(copy, mutant, seeds)
+        try:
+            killer, said = look(copy, mutant, seeds)
+        except Interrupted as interrupted:
+            killer, said = NOBODY, str(interrupted)
     return Verdict(mutant, killer, said[:200], time.monotonic() - started)
 
 
 def look(copy: Path, mutant: Mutant, seeds: int) -> tuple[str | None, str]:
-    """Who notices, and what is said."""
+    """Who notices, and what is said. Raises `Interrupted`."""
+    was_slow = False
     for first in range(1, seeds + 1, SEEDS_AT_A_TIME):
         count = min(SEEDS_AT_A_TIME, seeds + 1 - first)
-        code, said = run(
+        soak = run(
             copy, "scripts/soak.py", "--first", str(first), "--count", str(count), "--first-failure", "--keep", "kept"
         )
-        if code:
-            return "the simulation", next((line for line in said.splitlines() if line.startswith("seed")), said[-200:])
-    code, said = run(copy, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests)
-    if code:
-        return "its tests", next(
-            (line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))), said[-200:]
-        )
+        if soak.code == FAILED:
+            return SIMULATION, soak.first_line("seed")
+        if soak.code is None:
+            was_slow = True
+            break
+    tests = run(copy, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests)
+    if tests.code == FAILED:
+        return TESTS, tests.first_line("FAILED", "ERROR")
+    if was_slow or tests.code is None:
+        return CLOCK, f"longer than {LIMIT_S} s in {'the simulation' if was_slow else 'its tests'}"
     return None, mutant.why
 
 
-def run(copy: Path, *arguments: str) -> tuple[int, str]:
-    """Exit code and output of a Python command in the copy; what takes too long is a failure, and is ended with its children."""
+def run(copy: Path, *arguments: str) -> Look:
+    """A Python command in the copy; what takes too long is ended with its children. Raises `Interrupted`."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "V3_SIM_PROCESSES": "1"}
-    with (copy / "said").open("w+b") as said:
+    with (copy / "said").open("w+b") as file:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=copy,
             env=environment,
-            stdout=said,
+            stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        code: int | None = None
         try:
             code = process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return 1, f"seed unknown: took longer than {LIMIT_S} s"
-        said.seek(0)
-        return code, said.read().decode(errors="replace")
+        file.seek(0)
+        said = file.read().decode(errors="replace")
+    if BROKEN_POOL in said or code not in (None, 0, FAILED):
+        msg = f"{arguments[0]} {arguments[1]} ended with code {code}: {said[-120:]}".replace("\n", " ")
+        raise Interrupted(msg)
+    return Look(code, said)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     add = parser.add_argument
-    add("--only", default="", metavar="TEXT", help="those whose name holds this")
+    add("--only", default="", metavar="PATTERN", help="those whose name has this")
     add("--seeds", type=int, default=60, metavar="N", help="how many seeds each (60)")
     add("--list", action="store_true", help="say which there are, and end")
     args = parser.parse_args()
-    mutants = [mutant for mutant in read_mutants() if args.only in mutant.name]
+    mutants = [mutant for mutant in read_mutants() if re.search(args.only, mutant.name)]
     if args.list:
         print(*(f"{mutant.name} ({mutant.file}): {mutant.why}" for mutant in mutants), sep="\n")
         return 0
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(PROCESSES) as pool:
         verdicts = []
         for verdict in pool.map(partial(judged, seeds=args.seeds), mutants):
             print(verdict, flush=True)
             verdicts.append(verdict)
-    survivors = [verdict for verdict in verdicts if verdict.killer is None]
-    by_simulation = sum(verdict.killer == "the simulation" for verdict in verdicts)
+    count = Counter(verdict.killer for verdict in verdicts)
     print(
-        f"{len(verdicts)} mutants: {by_simulation} killed by the simulation, "
-        f"{len(verdicts) - by_simulation - len(survivors)} by tests alone, {len(survivors)} survived"
+        f"{len(verdicts)} mutants: {count[SIMULATION]} killed by the simulation, {count[TESTS]} by tests alone, "
+        f"{count[CLOCK]} by the time limit; {count[None]} survived, {count[NOBODY]} not judged"
     )
-    return 1 if survivors else 0
+    return 1 if count[None] or count[NOBODY] else 0
 
 
 if __name__ == "__main__":

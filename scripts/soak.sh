@@ -14,7 +14,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
 started=$SECONDS
-V3_SOAK=1 HYPOTHESIS_PROFILE=soak .venv/bin/python -m pytest "$@" 2>&1 | tee "$output"
+V3_SOAK=1 HYPOTHESIS_PROFILE=soak .venv/bin/python -m pytest -n $(($(nproc) < 2 ? 1 : 2)) "$@" 2>&1 | tee "$output"
 status=${PIPESTATUS[0]}
 
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo 'no commit')

@@ -71,7 +71,7 @@ printf '\n== pytest\n'
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'FAILED before pytest: %s\n' "${failed[*]}"
 fi
-python -m pytest "$@"
+python -m pytest "${workers[@]}" "$@"
 status=$?
 if [ ${#failed[@]} -gt 0 ] && [ $status = 0 ]; then
     status=1

@@ -1,13 +1,19 @@
 """What all tests share: Hypothesis profiles, the recordings of real sessions, and which tests run when."""
 
+import functools
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECORDINGS = REPOSITORY.parent / "shared" / "recordings"
+WALL_CLOCK = "wall clock"
+WALL_CLOCK_MARK = re.compile(r"\bmark\.(process|browser)\b")
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("soak", max_examples=5_000, deadline=None)
@@ -15,13 +21,44 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Full counts run only when asked for: `scripts/soak.sh`."""
-    if os.environ.get("V3_SOAK") == "1":
-        return
-    skip = pytest.mark.skip(reason="full counts run in scripts/soak.sh (V3_SOAK=1)")
-    for item in items:
-        if "soak" in item.keywords:
-            item.add_marker(skip)
+    """Full counts run only when asked for (`scripts/soak.sh`); on several workers the wall clock's tests start first."""
+    if os.environ.get("V3_SOAK") != "1":
+        skip = pytest.mark.skip(reason="full counts run in scripts/soak.sh (V3_SOAK=1)")
+        for item in items:
+            if "soak" in item.keywords:
+                item.add_marker(skip)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for item in items:
+            is_real = "process" in item.keywords or "browser" in item.keywords
+            assert not is_real or group_of(item.nodeid) == WALL_CLOCK, item.nodeid
+        items.sort(key=lambda item: group_of(item.nodeid) != WALL_CLOCK)
+
+
+def group_of(nodeid: str) -> str:
+    """Which tests share a worker: all that live on the wall clock, one after another; the others file by file.
+
+    One trader with its exchange, one browser, one PostgreSQL server at a time is what the first take for granted.
+    """
+    file = nodeid.partition("::")[0]
+    return WALL_CLOCK if "[postgres" in nodeid or is_on_the_wall_clock(file) else file
+
+
+@functools.cache
+def is_on_the_wall_clock(file: str) -> bool:
+    """Whether a file has tests with real processes or browsers. Workers tell no more of a test than its name."""
+    return WALL_CLOCK_MARK.search((REPOSITORY / file).read_text()) is not None
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Two workers, divided by `group_of`. (pytest-xdist's own groups are not heard by pytest 9.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """How `-n 2` divides the tests."""
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,12 @@ T = TypeVar("T")
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """The process environment without anything that configures a trader, plus `variables`."""
+    """The process environment without anything that configures a trader, plus `variables`.
+
+    Trading is off unless they say otherwise: what is tested mostly ends in `ready`.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("V3_", "KALSHI_")) and k != "ENVIRONMENT"}
-    return {**kept, **variables}
+    return {**kept, "V3_ENABLE_TRADING": "false", **variables}
 
 
 async def eventually(look: Callable[[], Awaitable[T]], what: str, within_s: float = START_S) -> T:
@@ -185,9 +188,9 @@ class Console:
 
 
 def is_ready(status: dict[str, Any]) -> bool:
-    """Whether a status says `ready` with every market live."""
+    """Whether a status says `ready`, or a state beyond it, with every market live."""
     live: int = status["metrics"]["markets_connected"]
-    return status["state"] == "ready" and live == len(status["markets"]) > 0
+    return status["state"] in ("ready", "trading_ready", "acting") and live == len(status["markets"]) > 0
 
 
 @asynccontextmanager

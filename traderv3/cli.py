@@ -1,4 +1,5 @@
-"""The commands: `traderv3 run`, `record`, `replay`, `simulate`, `exchange`, `logs`, `check`, `export`.
+"""The commands: `traderv3 run`, `record`, `replay`, `simulate`, `exchange`, `logs`, `check`, `export`; and those that act on a
+running trader: `status`, `orders`, `positions`, `halt`, `resume`.
 
 Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation; 2 configuration, a taken port included;
 3 the venue refused us for good; 130 interrupted twice.
@@ -24,6 +25,13 @@ EXIT_OK: Final = 0
 EXIT_CONFIGURATION: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
+OPERATOR_COMMANDS: Final = {
+    "status": "one block about a running trader, to copy and paste",
+    "orders": "its open orders",
+    "positions": "what it holds, profit and loss",
+    "halt": "stop trading at once: cancel everything, send nothing; also when the trader does not answer",
+    "resume": "let trading go on after a halt or a pause",
+}
 _ENVIRONMENT_HELP: Final = f"{', '.join(Environment)}; default: the variable ENVIRONMENT, else paper"
 
 
@@ -73,6 +81,10 @@ def _main(arguments: Sequence[str]) -> int:
             from traderv3.simulation import command as simulation
 
             return simulation.main(args)
+        case "status" | "orders" | "positions" | "halt" | "resume":
+            from traderv3.operator import command as operator
+
+            return operator.main(args, lambda: _load(args, {}))
     raise AssertionError(args.command)
 
 
@@ -86,7 +98,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     run.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
     run.add_argument("--markets", metavar="LIST", help="tickers with commas between them, auto or auto:N (V3_MARKETS)")
     run.add_argument("--port", metavar="PORT", help="where the console is served; 0 for any free port (V3_PORT)")
-    run.add_argument("--strategy", metavar="NAME", help="the strategy that may trade")
+    run.add_argument("--strategy", metavar="NAME", help="the strategy that may trade; default: hold, which never does")
+    run.add_argument("--strategy-file", metavar="F", help="its parameters, and the limits of risk (V3_STRATEGY_FILE)")
 
     check = commands.add_parser("check", help="is the configuration sound, and does the venue accept it?")
     check.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
@@ -124,6 +137,14 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 
         simulation.add_arguments(simulate)
 
+    for name, what in OPERATOR_COMMANDS.items():
+        asking = commands.add_parser(name, help=what)
+        asking.add_argument("environment", nargs="?", metavar="ENV", help=_ENVIRONMENT_HELP)
+        if chosen == name:
+            from traderv3.operator import command as operator
+
+            operator.add_arguments(asking, name)
+
     logs = commands.add_parser("logs", help="show or follow the structured log")
     if chosen == "logs":
         from traderv3.telemetry import logs_command
@@ -133,7 +154,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = _load(args, {"V3_MARKETS": args.markets, "V3_PORT": args.port}, strategy=args.strategy)
+    overrides = {"V3_MARKETS": args.markets, "V3_PORT": args.port, "V3_STRATEGY_FILE": args.strategy_file}
+    settings = _load(args, overrides, strategy=args.strategy)
     if settings is None:
         return EXIT_CONFIGURATION
     from traderv3.run import run_trader
@@ -177,6 +199,8 @@ def _load(
     args: argparse.Namespace, overrides: Mapping[str, str | None], strategy: str | None = None
 ) -> Settings | None:
     """The checked settings, or None after every problem was printed."""
+    from traderv3.trading.strategies import DEFAULTS
+
     try:
         settings = load(
             environment=args.environment,
@@ -185,6 +209,7 @@ def _load(
             directory=Path.cwd(),
             check_key=_why_unusable,
             strategy=strategy,
+            strategies=DEFAULTS,
         )
     except ConfigurationProblems as found:
         _print_all("warning", found.warnings)
@@ -223,7 +248,7 @@ def _summary(settings: Settings) -> list[str]:
         f"REST         {settings.api or own}",
         f"WebSocket    {settings.ws or own}",
         f"key id       {key}",
-        f"trading      {trading}; this version places no orders",
+        f"trading      {trading}; strategy {settings.strategy}",
         f"markets      {settings.markets}",
         f"console      {settings.console_url(settings.port)}",
         f"data         {settings.data_dir}",

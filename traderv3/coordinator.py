@@ -2,20 +2,23 @@
 
     root (one_for_one: a full disk or a broken page never touches the feed)
     |- storage      journal, write queue, recorder, run record              (`storage.archive`)
-    |- control      event bus, state machine, loop watchdog
+    |- control      event bus, state machine, loop watchdog, kill switch
     |- observation  metrics aggregator, broadcaster, web server             (`console.desk`)
     |- exchange     the embedded one as a child process                     (`sim` without URLs only)
     `- venue        (rest_for_one: what trades on books goes down with them)
-       `- market    discovery, exchange hours, order-book connectors (as many as the selection has shares),
-                    channel connector, cross-check  (one_for_one)           (`clients.market_room`)
+       |- market    discovery, exchange hours, order-book connectors (as many as the selection has shares),
+       |            channel connector, cross-check  (one_for_one)           (`clients.market_room`)
+       `- execution account connector, order gateway, engine, state sync    (`execution_room`; absent while trading is off)
 
 Data:  venue socket -> orderbook_connector -> Feed (books, read in place)
        channel_connector -> discovery -> Selection -> orderbook_connector
        REST -> discovery, exchange_hours, cross_check -> Feed
+Trade: Feed -> engine -> risk -> order_gateway -> intent log, then venue; account_connector, state_sync -> engine
 Kept:  connectors, pilot -> journal (byte for byte); bus, feed -> recorder -> write_queue -> database
 Facts: every actor -> event_bus -> fact_log, broadcaster (console)
 State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
 Words: a person -> web server -> the desk's gate -> trading latch, supervisor, Feed; each is audited by the archive
+Halt:  console, command line, kill switch (file, signal) -> latch -> order gateway; no engine is needed
 """
 
 import random
@@ -52,18 +55,23 @@ from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
+from traderv3.domain.market_facts import MarketFact
+from traderv3.domain.permission import Stand
 from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
 from traderv3.domain.tape import NO_TAPE, Tape
+from traderv3.domain.trading_report import TradingReport, off_report
 from traderv3.exchange.process import Announcement, ExchangeProcess
+from traderv3.execution_room import ExecutionRoom
 from traderv3.protocol.session import SessionLimits
 from traderv3.storage.archive import Archive, StorageMeans
 from traderv3.storage.rows import command_row
 from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.log_redaction import Redactor
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
+from traderv3.trading.kill_switch import KILL_FILE, KillSwitch, Signals, hear_signals
 from traderv3.trading.latch import TradingLatch
-from traderv3.trading.pilot import Pilot
+from traderv3.trading.pilot import Pilot, TradingFacts
 
 FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
 ERROR_LENGTH_MAX: Final = 500  # characters; the log has the whole of it
@@ -91,6 +99,7 @@ class Outside:
     """What a trader stands on: sockets, processes, threads, disk; a simulation has its own.
 
     `overhear` may listen to the tape, `dress` wrap each actor; `abort` ends a process whose actor cannot be stopped.
+    `kill_signals` is None where no signal is ours to hear.
     """
 
     wires: Wires = SOCKETS
@@ -100,6 +109,7 @@ class Outside:
     overhear: Callable[[Tape], Tape] = lambda tape: tape
     dress: Callable[[ChildSpec], ChildSpec] = lambda spec: spec
     abort: Callable[[str], None] = end_process
+    kill_signals: Callable[[], Signals] | None = hear_signals
 
 
 REAL: Final = Outside()
@@ -136,7 +146,9 @@ class Trader:
         self._door = door
         self._replay = replay
         self._root: Supervisor | None = None
+        self.execution: ExecutionRoom | None = None
         self.archive = None if replay else self._make_archive(record_to)
+        tape = outside.overhear(self.archive.journal if self.archive else NO_TAPE)
         self.watchdog = outside.watchdog()
         latch_at = settings.data_dir / settings.environment / "trading.json"
         self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us)
@@ -148,6 +160,7 @@ class Trader:
             rng=rng,
             backoff=Backoff(1e-6, 1e-6) if replay else Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
             record=self._record,
+            trading=self._trading_facts,
         )
         self.fact_log = FactLog(self.bus)
         self.aggregator = MetricsAggregator(
@@ -159,7 +172,7 @@ class Trader:
             log_lost=log_lost,
             rest_trouble=self._rest_trouble,
             storage_troubles=self.archive.troubles if self.archive else list,
-            trading_trouble=lambda: self.latch.trouble,
+            trading_troubles=self._trading_troubles,
         )
         self.market = MarketRoom(
             self.feed,
@@ -168,14 +181,16 @@ class Trader:
             wanted=settings.markets,
             connections=settings.connections,
             give_up=self._give_up,
-            record_fact=self.archive.recorder.record_fact if self.archive else lambda _: None,
+            record_fact=self._on_market_fact,
             add=lambda spec: self._root is not None and self._root.add(MarketRoom.name, outside.dress(spec)),
-            tape=outside.overhear(self.archive.journal if self.archive else NO_TAPE),
+            tape=tape,
             wall_us=wall_us,
             rng=rng,
         )
         self.desk = Desk(self._surroundings(tap, token))
-        self.latch.on_change = self.desk.on_latch
+        self.latch.on_change = self._on_latch
+        if self.archive is not None and settings.may_trade:
+            self.execution = self._make_execution(self.archive, tape)
         self.web_server = make_console(self)
 
     def _make_archive(self, record_to: Path | None) -> Archive:
@@ -195,6 +210,23 @@ class Trader:
             means=self._outside.storage,
         )
 
+    def _make_execution(self, archive: Archive, tape: Tape) -> ExecutionRoom:
+        return ExecutionRoom(
+            self.settings,
+            self.feed,
+            self.bus,
+            door=lambda: self.door,
+            latch=self.latch,
+            blocking=self._outside.storage.blocking,
+            record=archive.recorder.record_fact,
+            tape=tape,
+            cross_check=self._cross_check_score,
+            clock_offset_us=self._clock_offset_us,
+            tell=self.desk.on_trading_line,
+            wall_us=self.wall_us,
+            rng=self.rng,
+        )
+
     # -- the tree ------------------------------------------------------------------------------------------------------
 
     def tree(self) -> SupervisorSpec:
@@ -207,6 +239,7 @@ class Trader:
                 ChildSpec(name="event_bus", run=self.bus.run),
                 ChildSpec(name="state_machine", run=self.pilot.run, heartbeat_s=beat_s),
                 ChildSpec(name="loop_watchdog", run=self.watchdog.run),
+                *self._kill_switch(),
             ),
         )
         observation = SupervisorSpec(
@@ -232,8 +265,9 @@ class Trader:
             bus = ChildSpec(name="event_bus", run=self.bus.run)
             player = ChildSpec(name="replay", run=self._play, restart=Restart.TEMPORARY)
             return SupervisorSpec(name="root", strategy=Strategy.ONE_FOR_ONE, children=(bus, observation, player))
+        execution = (self.execution.spec(heartbeat_s=beat_s),) if self.execution is not None else ()
         venue = SupervisorSpec(
-            name="venue", strategy=Strategy.REST_FOR_ONE, children=(self.market.spec(heartbeat_s=beat_s),)
+            name="venue", strategy=Strategy.REST_FOR_ONE, children=(self.market.spec(heartbeat_s=beat_s), *execution)
         )
         storage = (self.archive.room(heartbeat_s=beat_s),) if self.archive else ()
         own_exchange = (self._exchange_spec(),) if self.settings.is_own_exchange else ()
@@ -244,6 +278,13 @@ class Trader:
             restarts_max=LIMITS.room_restarts_max,
             backoff=Backoff(LIMITS.room_first_s, LIMITS.room_most_s, jitter=0.25),
         )
+
+    def _kill_switch(self) -> tuple[ChildSpec, ...]:
+        if self.execution is None:
+            return ()
+        file = self.settings.data_dir / self.settings.environment / KILL_FILE
+        switch = KillSwitch(self.latch, file, hear=self._outside.kill_signals)
+        return (ChildSpec(name=switch.name, run=switch.run, heartbeat_s=LIMITS.heartbeat_s),)
 
     def _exchange_spec(self) -> ChildSpec:
         return ChildSpec(name="exchange", run=self._outside.exchange(self.settings.data_dir, self._on_exchange).run)
@@ -314,8 +355,10 @@ class Trader:
             tree=self.node,
             rest=lambda: self._door.rest.stats() if self._door is not None else None,
             cross_check=self.market.cross_check_stats,
+            trading=self.trading_report,
             warnings=self._warnings,
             kill=None if self._replay else lambda name: self._root is not None and self._root.kill(name),
+            open_orders=lambda: self.execution.open_orders if self.execution is not None else 0,
             token=token,
             audit=self._audit,
             mask=self._redactor.fields,
@@ -328,6 +371,27 @@ class Trader:
         if self._root is None:
             return NodeReport("root", Strategy.ONE_FOR_ONE, Status.STARTING, self.wall_us(), 0, None, None, ())
         return self._root.node()
+
+    def trading_report(self) -> TradingReport:
+        """What trading shows to people."""
+        if self.execution is not None:
+            return self.execution.report()
+        return off_report(self.latch.stand.mode.value, "trading is off", self.settings.strategy)
+
+    def _trading_facts(self) -> TradingFacts | None:
+        return self.execution.facts() if self.execution is not None else None
+
+    def _trading_troubles(self) -> dict[str, str]:
+        found = self.execution.troubles() if self.execution is not None else {}
+        return found if self.latch.trouble is None else {"halt": self.latch.trouble, **found}
+
+    def _clock_offset_us(self) -> int | None:
+        clock = self._door.clock if self._door is not None else None
+        return clock.offset_us if clock is not None and clock.is_measured else None
+
+    def _cross_check_score(self) -> float | None:
+        stats = self.market.cross_check_stats()
+        return None if stats is None else stats.score
 
     def _rest_trouble(self) -> str | None:
         stats = self._door.rest.stats() if self._door is not None else None
@@ -369,6 +433,8 @@ class Trader:
         finally:
             if self._door is not None:
                 with trio.move_on_after(1.0, shield=True):
+                    if self.execution is not None:
+                        await self.execution.aclose()
                     await self._door.rest.aclose()
 
     def _say(self, error: BaseException) -> str:
@@ -393,6 +459,17 @@ class Trader:
         if self.archive:
             self.archive.record_transition(event, self.feed.problem)
         self.desk.broadcaster.record(event)
+
+    def _on_market_fact(self, fact: MarketFact) -> None:
+        if self.archive is not None:
+            self.archive.recorder.record_fact(fact)
+        if self.execution is not None:
+            self.execution.on_market_fact(fact)
+
+    def _on_latch(self, stand: Stand) -> None:
+        if self.execution is not None:
+            self.execution.on_latch(stand)
+        self.desk.on_latch(stand)
 
     def _audit(self, said: Audited) -> None:
         if self.archive is not None:

@@ -23,6 +23,7 @@ from traderv3.clients.door import Door
 from traderv3.clients.doors import find_signer, open_door
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
+from traderv3.config.whereabouts import TOKEN_FILE, write_console
 from traderv3.console.log_tap import LogTap
 from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
@@ -53,7 +54,8 @@ def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: floa
         return _refuse(f"cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}")
     token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
     try:
-        write_token(settings.data_dir / settings.environment / "control-token", token)
+        write_token(settings.data_dir / settings.environment / TOKEN_FILE, token)
+        write_console(settings.data_dir / settings.environment, settings.host, listener.getsockname()[1])
         rng = random.Random()
         door = None if settings.api is None else open_configured_door(settings, rng)
     except OSError as exc:
@@ -137,8 +139,6 @@ async def _main(
     )
     url = settings.console_url(trader.web_server.port)
     log.info("traderv3 starts", version=__version__, environment=settings.environment.value, console=url)
-    if settings.strategy is not None:
-        log.warning("this version has no strategies; --strategy has no effect", strategy=settings.strategy)
     sys.stderr.write(f"console: {url}#token={token}\n")  # to the terminal alone, never into the log; one write: whole
     sys.stderr.flush()
     escalation: TraderError | None = None

@@ -1,6 +1,8 @@
 """`python -m tests.attack.crooked_trader FAULT run sim …`: the real command with one thing in it that is out of order."""
 
+import ctypes
 import dataclasses
+import json
 import signal
 import sys
 import time
@@ -14,16 +16,21 @@ import trio
 from traderv3 import cli, coordinator, run
 from traderv3.clients import doors
 from traderv3.config.limits import LIMITS
+from traderv3.console import hub
+from traderv3.console.past import Past
 from traderv3.core.clock import wall_us
 from traderv3.core.lifeline import Lifeline
+from traderv3.protocol import wire
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
 
 STALL_S = 3.0
 SILENCE_S = 2.0
 BLOCK_FILE = trio.Path("block")  # in the working directory: its appearance blocks the loop
 CRASH_FILE = trio.Path("crash")  # its text is raised
-TASKS_FILE = Path("tasks")
+HELD_FILE = Path("held.json")
+LEAKED_A_SECOND = 100  # one small object for every thirtieth message of full load
 HOUR_US = 3_600_000_000
+SAY, FORWARD, BACK = (signal.SIGRTMIN + number for number in range(3))  # SIGUSR1 is the trader's own
 
 
 def _put(owner: object, name: str, value: object) -> None:
@@ -90,15 +97,15 @@ def bursting() -> None:
 
 
 def clock() -> None:
-    """A wall clock that SIGUSR1 puts an hour forward and SIGUSR2 an hour back."""
+    """A wall clock that `FORWARD` puts an hour forward and `BACK` an hour back."""
     offset_us = 0
 
     def step(number: int, _: object) -> None:
         nonlocal offset_us
-        offset_us += HOUR_US if number == signal.SIGUSR1 else -HOUR_US
+        offset_us += HOUR_US if number == FORWARD else -HOUR_US
 
-    signal.signal(signal.SIGUSR1, step)
-    signal.signal(signal.SIGUSR2, step)
+    signal.signal(FORWARD, step)
+    signal.signal(BACK, step)
     _put(run, "wall_us", lambda: wall_us() + offset_us)
 
 
@@ -107,33 +114,68 @@ def impatient() -> None:
     _put(doors, "LIMITS", dataclasses.replace(LIMITS, ping_s=SILENCE_S / 4, silence_s=SILENCE_S))
 
 
-class _Census(trio.abc.Instrument):
+class _Tasks(trio.abc.Instrument):
     """How many tasks live."""
 
     def __init__(self) -> None:
-        self.tasks = 0
+        self.count = 0
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        self.tasks += 1
+        self.count += 1
 
     def task_exited(self, task: trio.lowlevel.Task) -> None:
-        self.tasks -= 1
+        self.count -= 1
+
+
+class _Allocated(ctypes.Structure):
+    """`struct mallinfo2` of glibc: what all of its arenas have given out, in bytes."""
+
+    _fields_ = [(f"_{number}", ctypes.c_size_t) for number in range(4)] + [
+        ("mapped", ctypes.c_size_t),
+        *((f"_{number}", ctypes.c_size_t) for number in range(5, 7)),
+        ("used", ctypes.c_size_t),
+        *((f"_{number}", ctypes.c_size_t) for number in range(8, 10)),
+    ]
 
 
 def counted() -> None:
-    """Nothing is out of order; SIGUSR1 makes it write the number of its tasks into a file."""
-    census, run_as_ever = _Census(), trio.run
+    """Nothing is out of order; `SAY` makes it write into a file what it holds: tasks, objects, bytes of the C heap.
+
+    What is kept up to a bound is kept small, so that it is full in a minute and not in hours.
+    """
+    tasks, run_as_ever = _Tasks(), trio.run
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _Allocated
+    _put(hub, "Past", partial(Past, bytes_max=256 << 10))
+    _put(wire.COUNTS, "_capacity", 2_000)
 
     def write(*_: object) -> None:
-        new = TASKS_FILE.with_suffix(".new")
-        new.write_text(str(census.tasks))
-        new.replace(TASKS_FILE)
+        heap = mallinfo()
+        held = {"tasks": tasks.count, "objects": sys.getallocatedblocks(), "heap_bytes": heap.used + heap.mapped}
+        new = HELD_FILE.with_suffix(".new")
+        new.write_text(json.dumps(held))
+        new.replace(HELD_FILE)
 
-    signal.signal(signal.SIGUSR1, write)
-    _put(trio, "run", partial(run_as_ever, instruments=[census]))
+    signal.signal(SAY, write)
+    _put(trio, "run", partial(run_as_ever, instruments=[tasks]))
 
 
-FAULTS = {fault.__name__: fault for fault in (shielded, blocking, crashing, bursting, clock, impatient, counted)}
+def leaking() -> None:
+    """Counted, and a list that grows by `LEAKED_A_SECOND` short texts."""
+    counted()
+    kept: list[str] = []
+
+    async def leak() -> None:
+        while True:
+            kept.extend(f"{number} of {len(kept)}" for number in range(LEAKED_A_SECOND // 10))
+            await trio.sleep(0.1)
+
+    _put(MetricsAggregator, "run", _instead(leak))
+
+
+FAULTS = {
+    fault.__name__: fault for fault in (shielded, blocking, crashing, bursting, clock, impatient, counted, leaking)
+}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio
 
-from tests.attack.crooked_trader import STALL_S
+from tests.attack.crooked_trader import BACK, FORWARD, STALL_S
 from tests.conftest import REPOSITORY
 from tests.running import (
     COMMAND,
@@ -123,7 +123,7 @@ async def test_the_wall_clock_may_jump_an_hour_either_way(tmp_path: Path, crooke
         control = exchange.variables["KALSHI_API_URL"].removesuffix("/trade-api/v2") + "/control/clients/abort"
         async with running_trader(tmp_path, **variables) as trader:
             await trader.until_ready()
-            for step in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR2):
+            for step in (FORWARD, BACK, BACK):
                 before = await trader.get("/v3/status")
                 trader.child.process.send_signal(step)
                 await trio.sleep(1.0)

@@ -1,4 +1,4 @@
-"""Guessing the control token: slow whatever the number of sockets, alike for every wrong guess."""
+"""Guessing the control token: slow whatever the number of sockets, alike for every wrong guess, and nobody else waits."""
 
 import time
 from collections.abc import Mapping
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from traderv3.console.commands import REFUSAL_WAIT_S, Command, CommandGate, CommandRequest
+from traderv3.console.commands import GUESSES_OPEN_MAX, REFUSAL_WAIT_S, Command, CommandGate, CommandRequest, GuessLine
 
 TOKEN = "right-and-proper-token"
 
@@ -52,24 +52,74 @@ async def test_many_sockets_guess_no_faster_than_one(autojump_clock: MockClock) 
     assert done == []
 
 
-async def test_whoever_holds_the_token_has_his_turn_among_those_who_guess(autojump_clock: MockClock) -> None:
+async def test_whoever_holds_the_token_does_not_wait_behind_those_who_guess(autojump_clock: MockClock) -> None:
     done: list[str] = []
     gate = make_gate(done)
+    refused = 0
 
     async def guess(number: int) -> None:
+        nonlocal refused
         while True:
             await gate.carry_out(asking("wrong"), who=f"c{number}")
+            refused += 1
 
     async with trio.open_nursery() as nursery:
-        for number in range(20):
+        for number in range(GUESSES_OPEN_MAX - 1):
             nursery.start_soon(guess, number)
-        await trio.sleep(10)
-        with trio.fail_after(21 * REFUSAL_WAIT_S):  # they stand in line, each once
-            result = await gate.carry_out(asking(TOKEN), who="owner")
+        await trio.sleep(10.5)
+        began = trio.current_time()
+        results = [await gate.carry_out(asking(TOKEN), who="owner") for _ in range(3)]
+        waited_s = trio.current_time() - began
         nursery.cancel_scope.cancel()
 
-    assert result.ok
-    assert done == ["owner"]
+    assert all(result.ok for result in results)
+    assert waited_s == 0
+    assert done == ["owner"] * 3
+    assert refused == 10
+
+
+async def test_hanging_up_and_asking_again_gets_a_crowd_no_more_looks_than_the_line_has(
+    autojump_clock: MockClock,
+) -> None:
+    looks = 0
+
+    def compare() -> bool:
+        nonlocal looks
+        looks += 1
+        return False
+
+    line = GuessLine()
+
+    async def guess_and_hang_up() -> None:
+        while True:
+            with trio.move_on_after(0.5):
+                await line.is_right(compare)
+
+    with trio.move_on_after(600):
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(guess_and_hang_up)
+
+    assert GUESSES_OPEN_MAX + 500 < looks <= GUESSES_OPEN_MAX + 600 / REFUSAL_WAIT_S
+
+
+async def test_when_the_line_is_full_everybody_has_his_turn_and_it_empties(autojump_clock: MockClock) -> None:
+    line = GuessLine()
+    async with trio.open_nursery() as nursery:
+        for _ in range(GUESSES_OPEN_MAX):
+            nursery.start_soon(line.is_right, lambda: False)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()  # all of them hang up
+    began = trio.current_time()
+    is_right = await line.is_right(lambda: True)
+    waited_s = trio.current_time() - began
+    await trio.sleep(GUESSES_OPEN_MAX * REFUSAL_WAIT_S)
+    began = trio.current_time()
+    await line.is_right(lambda: False)
+
+    assert is_right
+    assert waited_s == REFUSAL_WAIT_S
+    assert trio.current_time() - began == REFUSAL_WAIT_S
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Line:
     def __init__(self, venue: ModelVenue) -> None:
         self.venue = venue
         self.is_answering = True
-        self.batch_at = 0.0
+        self.batch_at = self.heard_at = 0.0
         self._error: Exception | None = None
         self._send, self._receive = trio.open_memory_channel[list[bytes]](100)
 

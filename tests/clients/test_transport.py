@@ -529,6 +529,20 @@ async def test_cancelled_while_receiving_it_leaves_nothing_running(autojump_cloc
     assert trio.current_time() <= 5 + LIMITS.close_s
 
 
+async def test_cancelled_while_a_silent_connection_is_left_it_is_cancelled_and_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    client, server = memory_stream_pair()
+    venue = RawVenue(server)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(venue.accept)  # and never another byte
+        with trio.move_on_after(LIMITS.silence_s + LIMITS.close_s / 2) as scope:
+            async with open_transport(client, ENDPOINT, HEADERS, LIMITS) as transport:
+                await transport.receive_batch()
+
+    assert scope.cancelled_caught
+
+
 async def test_cancelled_during_the_handshake_it_leaves_nothing_running(autojump_clock: MockClock) -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     client, _server = memory_stream_pair()

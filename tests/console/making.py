@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from traderv3.console.hub import Hub
 from traderv3.console.messages import Alert, ConnectionEvent, ConsoleLine, RestReport, Risk
 from traderv3.console.status import Picture, Sources, StateNow
+from traderv3.console.trading import trading
 from traderv3.core.event_bus import SubscriberStats
 from traderv3.core.supervision import NodeReport, Status, Strategy
 from traderv3.domain.feed import Feed
 from traderv3.domain.health import Health, Numbers
 from traderv3.domain.latency import Latency
 from traderv3.domain.states import State
+from traderv3.domain.trading_report import TradingReport, off_report
 
 NOW_US = 1_795_360_000_123_456
 NOW = "2026-11-22T15:06:40.123Z"
@@ -34,6 +36,7 @@ class Made:
     connection_events: list[ConnectionEvent] = field(default_factory=list)
     subscribers: dict[str, SubscriberStats] = field(default_factory=dict)
     rest: RestReport | None = None
+    trading: TradingReport = field(default_factory=lambda: off_report("active", "trading is off"))
     state: StateNow = field(default_factory=lambda: StateNow(State.READY, NOW_US, "2 of 2 markets live"))
 
     def sources(self) -> Sources:
@@ -53,6 +56,7 @@ class Made:
             cross_check=lambda: None,
             latencies={"receive_to_book": self.feed.receive_to_book},
             risk=lambda: self.risk,
+            trading=lambda: trading(self.trading),
             dropped=lambda: 0,
             warnings=list,
         )

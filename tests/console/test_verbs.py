@@ -43,7 +43,9 @@ class World:
         self.killed: list[str] = []
         self.told: list[CommandResult] = []
         self.audited: list[Audited] = []
-        commands = make_commands(Powers("sim", self.feed, self.latch, self.kill if can_act else None))
+        self.open_orders: list[int] = []  # what is answered, one after the other; then 0
+        powers = Powers("sim", self.feed, self.latch, self.kill if can_act else None, self.count)
+        commands = make_commands(powers)
         self.gate = CommandGate(
             commands, "t", wall_us=lambda: NOW_US, tell=self.told.append, audit=self.audited.append, mask=dict
         )
@@ -51,6 +53,9 @@ class World:
     def kill(self, name: str) -> bool:
         self.killed.append(name)
         return name != "nobody"
+
+    def count(self) -> int:
+        return self.open_orders.pop(0) if self.open_orders else 0
 
     async def ask(self, verb: str, confirm: str, **args: object) -> CommandResult:
         request = CommandRequest(id="7", name=verb, args=args, confirm=confirm, token="t")
@@ -75,6 +80,24 @@ async def test_the_latch_is_moved_with_who_and_why(verb: str, confirm: str, mode
     assert result.ok
     assert said in result.reason
     assert world.latch.stand == Stand(mode, NOW_US, "console c1", "I do not like it")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([3, 3, 1, 0, 0], "trading is halted; cancelled 3 of 3 orders"),
+        ([2, *[1] * 1_000], "cancelled 1 of 2 orders; 1 may still rest, and are cancelled until none does"),
+        ([0, 1, 0, 0], "cancelled 0 of 0 orders"),
+    ],
+)
+async def test_a_halt_says_what_became_of_the_orders(counts: list[int], said: str, autojump_clock: MockClock) -> None:
+    world = World()
+    world.open_orders = counts
+    result = await world.ask("halt", "HALT SIM")
+
+    assert result.ok
+    assert said in result.reason
+    assert trio.current_time() < 2.0
 
 
 @pytest.mark.parametrize("typed", ["", "halt sim", "HALT PAPER", "HALT", "RESUME SIM"])

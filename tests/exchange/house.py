@@ -5,12 +5,13 @@ from fractions import Fraction
 from typing import Any
 
 from traderv3.domain.fees import FeeSchedule, FeeType
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import CONTRACT, DOLLAR
 from traderv3.exchange.desk import Desk
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.listing import Listing, PublicTrade
 from traderv3.exchange.market import Event, Market
-from traderv3.exchange.matching import SelfTrade, TimeInForce
 from traderv3.exchange.operations import Rules
 from traderv3.exchange.records import (
     Amendment,

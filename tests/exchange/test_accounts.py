@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.exchange.house import MILLION, ORDINARY, TICKER, House, market
+from traderv3.domain.claims import Claim, collateral
 from traderv3.domain.fees import FeeSchedule, FeeType, Rounding, trade_fee
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import DOLLAR
 from traderv3.exchange.accounts import Position
-from traderv3.exchange.claims import Claim, collateral
-from traderv3.exchange.matching import TimeInForce
 from traderv3.exchange.operations import Rules
 from traderv3.exchange.records import BalanceChanged, Filled, PositionChanged, PositionRecord
 

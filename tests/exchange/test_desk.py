@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.exchange.house import MILLION, ORDINARY, OTHER, START_US, House, market
-from traderv3.exchange.matching import SelfTrade, TimeInForce
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 from traderv3.exchange.records import Amendment, OrderStatus, Rejected
 
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK

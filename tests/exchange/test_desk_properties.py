@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.exchange.house import ORDINARY, OTHER, SECOND_US, TICKER, House, market
 from traderv3.domain.fees import FeeSchedule, Rounding
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 from traderv3.exchange.lifecycle import MarketStatus
-from traderv3.exchange.matching import SelfTrade, TimeInForce
 from traderv3.exchange.operations import Rules
 from traderv3.exchange.records import (
     Amendment,

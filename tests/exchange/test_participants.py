@@ -9,12 +9,12 @@ import pytest
 
 from tests.exchange.house import OTHER, TICKER, House, market
 from tests.exchange.listener import Listener, floor_of
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import DOLLAR
 from traderv3.exchange.desk import Desk
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.listing import Listing
 from traderv3.exchange.market import made_up
-from traderv3.exchange.matching import TimeInForce
 from traderv3.exchange.participants import Participants
 
 START_US = 1_790_000_000_000_000 - 1_790_000_000_000_000 % 300_000_000 + 1  # just after a round time

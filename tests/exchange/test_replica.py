@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 from traderv3.exchange import replica as replica_module
-from traderv3.exchange.matching import SelfTrade, TimeInForce
 from traderv3.exchange.records import (
     BalanceChanged,
     BalanceRecord,

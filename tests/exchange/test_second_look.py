@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.exchange.broker import ORDERS, PRIVATE, Broker, Clock, code, exchange_of, kinds
 from tests.exchange.listener import NOW_MS
+from traderv3.domain.claims import Claim, Claims, collateral
 from traderv3.domain.units import DOLLAR
 from traderv3.exchange.auth import EXPIRED, KeyRegistry
-from traderv3.exchange.claims import Claim, Claims, collateral
 from traderv3.exchange.exchange import WS_PATH, Exchange
 from traderv3.exchange.market import made_up
 from traderv3.exchange.session import SessionOptions

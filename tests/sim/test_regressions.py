@@ -24,12 +24,13 @@ def check(*faults: Fault) -> None:
     check_world(replace(QUIET, faults=faults))
 
 
-def test_a_clock_set_forward_while_the_venue_is_away_replays_to_the_same_state() -> None:
+@pytest.mark.parametrize("leaps_s", [12.0, 16.0, 18.3])
+def test_a_clock_set_forward_while_the_venue_is_away_replays_to_the_same_state(leaps_s: float) -> None:
     """Seed 235: the replay's machine took the leap of the wall clock for time spent waiting, and went into error."""
     check(
         Fault(5.0, "exchange starts slowly", amount=8.0),
         Fault(10.0, "exchange dies"),
-        Fault(14.0, "clock", "forward", amount=600.0),
+        Fault(leaps_s, "clock", "forward", amount=600.0),
     )
 
 
@@ -65,3 +66,37 @@ def test_an_actor_that_dies_at_its_next_start_too_comes_back() -> None:
 def test_no_market_left_is_an_error_that_says_so() -> None:
     """Seed 78, of the simulator: with every market over there is nothing to be ready for."""
     check(*(Fault(5.0 + number, "market", "determine") for number in range(12)))
+
+
+@pytest.mark.parametrize("after_s", [29.95, 30.05, 30.15])
+def test_a_connector_that_is_stopped_while_it_leaves_a_silent_connection_has_not_failed(after_s: float) -> None:
+    """Seed 89: the silence came out of the cancelled actor, as the error that it died of, a log line and a cause."""
+    check(Fault(5.0, "vanish", "orderbook_connector"), Fault(5.0 + after_s, "raise", "orderbook_connector"))
+
+
+def test_a_connector_frozen_just_before_it_would_find_its_connection_silent_is_found() -> None:
+    """Seed 260, of the simulator: silence, then the heartbeat, one after the other, are the longest that a book is late."""
+    check(Fault(5.0, "vanish", "orderbook_connector"), Fault(34.0, "freeze", "orderbook_connector"))
+
+
+def test_rest_may_disagree_with_a_book_whose_connection_is_gone_without_a_trace() -> None:
+    """Seed 1007, of the simulator: it forgot that a vanished connection is late, too."""
+    check(Fault(13.0, "vanish"))
+
+
+def test_a_silent_socket_that_the_exchange_has_given_up_is_late_too() -> None:
+    """Seed 38, of the simulator: a subscription that is over tells nothing, and was taken for one that misses nothing."""
+    check(Fault(18.0, "venue", "silent_after=8", for_s=20.0))
+
+
+def test_a_database_that_is_away_is_told_while_rows_wait_in_the_spill() -> None:
+    """Mutants: the simulator looked at the rows in memory alone, and the spill takes those away at once."""
+    check(Fault(5.0, "database away", for_s=35.0))
+
+
+def test_with_no_market_left_everything_else_is_to_be_well_all_the_same() -> None:
+    """Seed 3013, of the simulator: it stopped the trader while the actor that notes the run's end did not come up."""
+    check(
+        *(Fault(5.0 + number, "market", "determine") for number in range(12)),
+        Fault(44.0, "ill", f"run_record/{HANG_AT_START}"),
+    )

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,13 @@ async def test_every_change_is_heard_of_once(tmp_path: Path) -> None:
         await ours.set(mode, by="a", reason="")
 
     assert heard == [Mode.REDUCING, Mode.HALTED, Mode.ACTIVE]
+
+
+async def test_a_halt_is_kept_even_if_whoever_said_it_is_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "trading.json"
+    ours = latch(path)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await ours.set(Mode.HALTED, by="a", reason="")
+
+    assert latch(path).stand.mode is Mode.HALTED

@@ -124,7 +124,7 @@ class BookLine:
 
     def _follow(self, tickers: Sequence[str], at_us: int) -> None:
         held = self.line.tickers
-        if held == tuple(tickers):
+        if held is tickers or held == tuple(tickers):
             return
         self._tape.event(self._conn, at_us, "markets", markets=",".join(tickers))
         self._carry(tickers)

@@ -111,7 +111,7 @@ class ChannelConnector:
         finally:
             if line.link is Link.CONNECTED:
                 self._tape.event(self._conn, self._wall_us(), "close")
-            line.link, line.connected_us = Link.DISCONNECTED, None
+            line.link, line.reason, line.connected_us = Link.DISCONNECTED, "given up by the connector", None
 
     def _on_up(self, line: Line) -> None:
         at_us = self._wall_us()

@@ -129,7 +129,7 @@ class MarketDiscovery:
         """A hint only, for the look that follows: what a market belongs to is not read from its ticker."""
         match self._wanted:
             case AutoMarkets(count):
-                return len(self._selection.tickers) < count
+                return len(self._selection) < count
             case NamedMarkets(names):
                 return any(ticker.startswith(name) for name in names)
 
@@ -249,7 +249,9 @@ class MarketDiscovery:
     def _learn(self, markets: Iterable[ListedMarket]) -> None:
         for market in markets:
             self._feed.statuses[market.ticker] = market.status
-            self._feed.listings[market.ticker] = Listing(market.title, market.close_us, market.grid)
+            listing = Listing(market.title, market.close_us, market.grid, market.event_ticker or None)
+            if self._feed.listings.get(market.ticker) != listing:
+                self._feed.listings[market.ticker] = listing
             if market.close_us is not None:
                 self._close_us[market.ticker] = market.close_us
 
@@ -258,28 +260,31 @@ class MarketDiscovery:
     async def _look(self, lifeline: Lifeline) -> None:
         """Ask REST how the markets are that we watch or would, and follow."""
         feed, watched = self._feed, self._selection.tickers
-        known = await self._ask_for([*watched, *list(feed.closed)[-CLOSED_KEPT_MAX:]], lifeline)
-        self._learn(known)
-        for ticker in self._untested - {market.ticker for market in known}:
+        unknown = set(self._untested)
+        async for page in self._rest.markets_named([*watched, *list(feed.closed)[-CLOSED_KEPT_MAX:]]):
+            lifeline.beat()
+            self._learn(page)
+            for market in page:
+                unknown.discard(market.ticker)
+                if market.status in OVER:
+                    self._dismiss(market.ticker, market.status)
+                elif market.ticker in feed.closed:
+                    self._admit(market.ticker)
+        for ticker in unknown:
             self._selection.dismiss(ticker)
             feed.forget(ticker)
         self._untested.clear()
-        for market in known:
-            if market.status in OVER:
-                self._dismiss(market.ticker, market.status)
-            elif market.ticker in feed.closed:
-                self._admit(market.ticker)
         await self._look_for_more(lifeline)
         self._forget_the_oldest()
-        if not self._selection.tickers:  # the next snapshot of any book takes it back
+        if not len(self._selection):  # the next snapshot of any book takes it back
             feed.problem = f"every market of {self._wanted} is over: {', '.join(feed.closed)[:200]}"
 
     async def _look_for_more(self, lifeline: Lifeline) -> None:
         match self._wanted:
             case AutoMarkets(count):
-                if len(self._selection.tickers) < count and trio.current_time() >= self._refill_at:
+                if len(self._selection) < count and trio.current_time() >= self._refill_at:
                     for ticker in await self._most_active(count, lifeline):
-                        if len(self._selection.tickers) < count:
+                        if len(self._selection) < count:
                             self._admit(ticker)
             case NamedMarkets(names):
                 groups = tuple(name for name in names if name not in self._feed.books)
@@ -290,7 +295,7 @@ class MarketDiscovery:
         feed = self._feed
         was_closed = feed.reopen(ticker)
         was_absent = feed.absent.pop(ticker, None) is not None
-        if ticker in self._selection.tickers or len(self._selection.tickers) >= MARKETS_MAX:
+        if ticker in self._selection or len(self._selection) >= MARKETS_MAX:
             return
         self._selection.admit(ticker)
         log.info("market comes in", ticker=ticker, again=was_closed or was_absent)

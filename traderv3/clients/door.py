@@ -1,4 +1,4 @@
-"""What may be reached at all: one venue's endpoints, the key to them, and the two ways in (REST, WebSocket).
+"""What may be reached at all: one venue's endpoints, the key to them, and the ways in (REST, WebSocket, orders).
 
 A door is made from endpoints that their environment allowed; each connection asks again. Signing is late: the headers
 are made for one attempt, with the venue's time as far as it was measured. However many connections are lost at once,
@@ -15,6 +15,7 @@ from typing import Final
 import httpx2
 import trio
 
+from traderv3.clients.order_rest import OrderPermit, OrderRest
 from traderv3.clients.rest import CheckedTransport, RestClient
 from traderv3.clients.transport import Transport, TransportLimits, open_stream, open_transport
 from traderv3.clients.venue_clock import VenueClock
@@ -56,6 +57,7 @@ class Door:
         self.clock = VenueClock(wall_us)
         self.rest = RestClient(api, signer, self.clock, rng=rng, http=wires.make_http(api))
         self.proven = trio.Event()
+        self._api = api
         self._signer = signer
         self._wires = wires
         self._limits = limits or TransportLimits()
@@ -77,6 +79,11 @@ class Door:
         async with open_transport(stream, self.ws, headers, self._limits) as transport:
             self.proven.set()
             yield transport
+
+    def open_orders(self, *, is_enabled: bool, armed_key_id: str | None) -> OrderRest:
+        """The way for orders, with connections of its own. Raises `EnvironmentMismatch` where no order may go."""
+        permit = OrderPermit(self._api, self._signer.key_id, is_enabled, armed_key_id)
+        return OrderRest(permit, self._signer, self.clock, self.rest, make_http=self._wires.make_http)
 
     async def _wait_for_turn(self) -> None:
         turn_at = max(trio.current_time(), self._next_handshake_at)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from traderv3.clients.door import SOCKETS, Door, Wires
 from traderv3.clients.kalshi_demo_client import KalshiDemoClient
+from traderv3.clients.order_rest import OrderRest
 from traderv3.clients.transport import TransportLimits
 from traderv3.config.endpoints import DemoEndpoint, Endpoint
 from traderv3.config.environment import Environment
@@ -34,6 +35,14 @@ def open_door(
         msg = "paper reaches the demo exchange alone"
         raise EnvironmentMismatch(msg)
     return Door(api, ws, signer, wall_us=wall_us, rng=rng, limits=limits, wires=wires)
+
+
+def open_order_rest(door: Door, settings: Settings) -> OrderRest:
+    """The way for orders, where these settings allow any. Raises `EnvironmentMismatch`."""
+    if not settings.may_trade:
+        msg = f"these settings let no order leave ({settings.environment})"
+        raise EnvironmentMismatch(msg)
+    return door.open_orders(is_enabled=settings.enable_trading, armed_key_id=settings.arm_production)
 
 
 def find_signer(settings: Settings) -> Signer:

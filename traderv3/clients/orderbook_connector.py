@@ -140,21 +140,27 @@ class OrderBookConnector:
                 with trio.move_on_after(TICK_S):
                     batch = await transport.receive_batch()
                 lifeline.beat()
+                books.line.heard_us = self._wall_us() - int((trio.current_time() - transport.heard_at) * 1e6)
                 commands = books.step(batch, self._share(), at_us=now_us())
                 if batch:
                     now = trio.current_time()
                     self._feed.receive_to_book.note(int((now - transport.batch_at) * 1e6), now_s=now)
+                    self._feed.wake()
                 self._feed.check_renewal(self.name)
         except (ConnectivityError, RemoteProtocolError) as exc:
             reason = str(exc)
             raise
         finally:  # cancelled or crashed, too
             books.close(reason, at_us=now_us())
+            self._feed.wake()
 
     def _share(self) -> tuple[str, ...]:
         """What to carry: our share, without what the connection that had it before has not given up yet."""
         share = self._selection.share(self._index)
-        return share if share == self._books.line.tickers else self._feed.unclaimed(self.name, share)
+        held = self._books.line.tickers
+        if share is held or share == held:  # nearly always the same object: a look must not cost more with more markets
+            return share
+        return self._feed.unclaimed(self.name, share)
 
     async def _on_key_refused(self, refusal: VenueRefused, refusals: int) -> None:
         """Before the key was ever taken: measure the clock, try once more, then end. After: a person must look, as soon as

@@ -18,7 +18,7 @@ from traderv3.core.event_bus import EventBus
 from traderv3.domain.book import Book, BookState, NegativeLevel
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
 from traderv3.domain.feed import AWAY_FAILURES, Feed
-from traderv3.domain.states import State
+from traderv3.domain.states import OPERATING, State
 from traderv3.domain.tape import NO_TAPE
 from traderv3.domain.units import UnitError, format_price, format_qty
 from traderv3.protocol import channel_wire, wire
@@ -157,10 +157,12 @@ class Replay:
             target is not State.ERROR
         ):  # the recorded clock may have been set; the live machine's time limit did not mind
             self._excuse()
-        if target is not State.SHUTDOWN:
+        is_of_trading = target in OPERATING and self._state() in OPERATING  # nobody trades here: these are followed
+        is_ours = target is not State.SHUTDOWN and not is_of_trading
+        if is_ours:
             await self._look()
         if self._state() is not target:
-            self.played.diverged += target is not State.SHUTDOWN
+            self.played.diverged += is_ours
             await self._follow(target, entry.context or "as recorded")
 
     # -- frames --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ httpx2 on Trio, with nothing taken from the surroundings (no proxy, netrc or cer
 followed: an answer that points elsewhere is an error. The host is checked for every request, under httpx2. Every
 request passes `rest_gate`; a signature is made for one try, at the last moment, with the venue's time.
 Source: Kalshi's OpenAPI document 3.34.0.
-Never: an order (that is the gateway's, behind risk).
+Never: an order (that is `order_rest`'s, behind risk): the transport of this client lets nothing but GET through.
 """
 
 import random
@@ -42,6 +42,7 @@ from traderv3.protocol.rest_account import (
     Fill,
     Order,
     read_account_limits,
+    read_as_of,
     read_costs,
     read_fills,
     read_order,
@@ -96,6 +97,22 @@ class CheckedTransport(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+class ReadingTransport(httpx2.AsyncBaseTransport):
+    """Lets questions through and nothing else: whoever has the reading client cannot change anything at the venue."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "GET":
+            msg = f"a {request.method} through the door that only reads"
+            raise EnvironmentMismatch(msg)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 class RestClient:
     """One venue's REST, read-only.
 
@@ -116,9 +133,12 @@ class RestClient:
         self._api = api
         self._signer = signer
         self._clock = clock
-        self._gate = RestGate(wall_us=clock.wall_us, rng=rng)
+        self.gate = RestGate(wall_us=clock.wall_us, rng=rng)
         self._http = httpx2.AsyncClient(
-            transport=http or CheckedTransport(api), trust_env=False, follow_redirects=False, timeout=REQUEST_S
+            transport=ReadingTransport(http or CheckedTransport(api)),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=REQUEST_S,
         )
 
     async def aclose(self) -> None:
@@ -132,9 +152,9 @@ class RestClient:
 
         The first request is signed: `VenueRefused` if the key, the signature or the clock is not accepted.
         """
-        self._gate.adopt(await self._get("/account/limits", read_account_limits, is_signed=True))
+        self.gate.adopt(await self._get("/account/limits", read_account_limits, is_signed=True))
         try:
-            self._gate.costs = await self._get("/account/endpoint_costs", read_costs)
+            self.gate.costs = await self._get("/account/endpoint_costs", read_costs)
         except VenueRefused as exc:
             log.info("no table of request costs", error=str(exc))
 
@@ -144,7 +164,7 @@ class RestClient:
 
     def stats(self) -> RestStats:
         """How REST stands at this moment."""
-        return self._gate.stats(self._clock)
+        return self.gate.stats(self._clock)
 
     # -- the exchange ----------------------------------------------------------------------------------------------
 
@@ -155,6 +175,10 @@ class RestClient:
     async def schedule(self) -> Schedule:
         """The announced hours and maintenance windows."""
         return await self._get("/exchange/schedule", read_schedule)
+
+    async def user_data_timestamp(self) -> int:
+        """How fresh reads of our account are at least, by the venue's clock in microseconds since the epoch."""
+        return await self._get("/exchange/user_data_timestamp", read_as_of)
 
     # -- markets ---------------------------------------------------------------------------------------------------
 
@@ -264,7 +288,7 @@ class RestClient:
             msg = f"GET {route}: no whole answer within {min(ANSWER_S, left_s):.0f} s"
             raise ConnectivityError(msg)
 
-        return await self._gate.ask("GET", route, attempt)
+        return await self.gate.ask("GET", route, attempt)
 
     def _judge(
         self, route: str, status: int, body: bytes, read: Callable[[bytes], T], *, is_answer_when_closed: bool

@@ -35,7 +35,13 @@ class Selection:
         self._on_grow = on_grow
         self._shares: list[dict[str, None]] = [{}]  # ordered sets
         self._is_made = trio.Event()
-        self.version = 0
+        self._dealt: dict[int, tuple[str, ...]] = {}  # shares as they were asked for since the last change
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._version
 
     @property
     def is_made(self) -> bool:
@@ -47,9 +53,19 @@ class Selection:
         """Every ticker that is watched now."""
         return [ticker for share in self._shares for ticker in share]
 
+    def __len__(self) -> int:
+        """How many markets are watched now."""
+        return sum(map(len, self._shares))
+
+    def __contains__(self, ticker: str) -> bool:
+        """Whether a market is watched now."""
+        return any(ticker in share for share in self._shares)
+
     def share(self, index: int) -> tuple[str, ...]:
-        """What connection number `index` (from 0) carries."""
-        return tuple(self._shares[index]) if index < len(self._shares) else ()
+        """What connection number `index` (from 0) carries; the same object until it changes, for it is asked for often."""
+        if index not in self._dealt:
+            self._dealt[index] = tuple(self._shares[index]) if index < len(self._shares) else ()
+        return self._dealt[index]
 
     def make(self, tickers: Sequence[str]) -> None:
         """Say which. At least one."""
@@ -58,13 +74,13 @@ class Selection:
         self._shares = [{} for _ in range(min(wanted, len(tickers)))]
         for place, ticker in enumerate(dict.fromkeys(tickers)):
             self._shares[place % len(self._shares)][ticker] = None
-        self.version += 1
+        self._change()
         self._is_made.set()
         self.announce()
 
     def admit(self, ticker: str, *, but_not: int | None = None) -> None:
         """Watch one more market, on any connection but that one; nothing changes if it is watched already."""
-        if any(ticker in share for share in self._shares):
+        if ticker in self:
             return
         places = [index for index in range(len(self._shares)) if index != but_not]
         place = min(places, key=lambda index: len(self._shares[index]), default=len(self._shares))
@@ -74,7 +90,7 @@ class Selection:
             place = len(self._shares)
             self._shares.append({})
         self._shares[place][ticker] = None
-        self.version += 1
+        self._change()
         self.announce()
 
     def dismiss(self, ticker: str) -> None:
@@ -82,7 +98,7 @@ class Selection:
         for share in self._shares:
             if ticker in share:
                 del share[ticker]
-                self.version += 1
+                self._change()
 
     def move(self, tickers: Iterable[str], *, away_from: int) -> None:
         """A connection cannot carry these: put them on another one, a new one if need be."""
@@ -95,6 +111,10 @@ class Selection:
             self._connections = None
         for ticker in moving:
             self.admit(ticker, but_not=away_from)
+
+    def _change(self) -> None:
+        self._dealt.clear()
+        self._version += 1
 
     def announce(self) -> None:
         """Tell again how many connections are wanted: whoever opens them may have started anew."""

@@ -232,6 +232,11 @@ class Transport:
         self.batch_at = 0.0  # when the bytes of the last batch were read, on Trio's clock
         self.websocket: trio_websocket.WebSocketConnection | None = None
 
+    @property
+    def heard_at(self) -> float:
+        """When bytes last came, of whatever kind, on Trio's clock."""
+        return self._stream.last_bytes_at
+
     async def receive_batch(self) -> list[bytes]:
         """The data messages that have come, at least one. Raises `ConnectivityError` when the connection is over."""
         try:
@@ -363,14 +368,18 @@ async def _shake_hands(
 
 
 def _sole_cause(group: BaseExceptionGroup[BaseException], endpoint: Endpoint) -> BaseException:
-    """The one error that a person should hear of; the group itself where several kinds met."""
+    """The one error that a person should hear of; the group itself where several kinds met.
+
+    Cancelled while the connection ends: it is the cancellation that goes on, or whoever is stopped would seem to fail.
+    """
     ours = group.split(_BY_THE_VENUE)[1]
     if ours is None:
         return ConnectivityError(f"{endpoint.authority} broke the WebSocket protocol: {_leaves(group)[0]}")
     leaves = _leaves(ours)
-    if all(isinstance(leaf, TraderError) for leaf in leaves) or len(leaves) == 1:
-        return leaves[0]
-    return ours
+    foreseen = [leaf for leaf in leaves if isinstance(leaf, TraderError | trio.Cancelled)]
+    if len(foreseen) == len(leaves):
+        return next((leaf for leaf in leaves if isinstance(leaf, trio.Cancelled)), leaves[0])
+    return leaves[0] if len(leaves) == 1 else ours
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -26,6 +26,10 @@ class Limits:
     markets_per_connection: int = 200
     # A command or snapshot that the venue leaves unanswered for so long is asked for again, then the connection goes.
     answer_s: float = 5.0
+    # An order that the venue leaves unanswered for so long is unknown and its connection closed: later than this nothing
+    # of it is on its way from us. Together with the reads that then look for it below the 5 s in which a restart must
+    # know where it stands.
+    order_s: float = 2.5
     # We ping every 10 s; a socket with neither bytes nor pong for 30 s is dead (design, section 7).
     ping_s: float = 10.0
     silence_s: float = 30.0

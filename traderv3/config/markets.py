@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 AUTO_COUNT_DEFAULT: Final = 15
-MARKETS_MAX: Final = 1_000  # far above what one process is sized for (100); a typo such as auto:150000 is caught
+MARKETS_MAX: Final = 10_000  # what one process was measured with; a typo such as auto:150000 is caught
 
 _TICKER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

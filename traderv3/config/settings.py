@@ -17,6 +17,7 @@ from traderv3.config.markets import AutoMarkets, MarketSelection, parse_markets
 from traderv3.config.problems import Findings, Problem
 from traderv3.config.secret import Secret
 from traderv3.config.sources import Sources, open_sources
+from traderv3.config.strategy_file import NOTHING_TO_SET, read_strategy_file
 from traderv3.config.values import (
     LOG_LEVEL_DEFAULT,
     expand,
@@ -30,10 +31,12 @@ from traderv3.config.values import (
     parse_port,
 )
 from traderv3.domain.errors import EnvironmentMismatch
+from traderv3.domain.risk_limits import DEFAULT_LIMITS, RiskLimits
 
 HOST_DEFAULT: Final = "127.0.0.1"
 PORT_DEFAULT: Final = 8005
 DATA_DIR_DEFAULT: Final = "data"
+STRATEGY_DEFAULT: Final = "hold"  # never trades
 TOKEN_LENGTH_ADVISED: Final = 16  # shorter ones can be guessed by whoever reaches the port
 
 T = TypeVar("T")
@@ -56,9 +59,11 @@ class Settings:
     connections: int | None  # None: by number of markets
     control_token: Secret | None
     dev_origin: str | None
-    strategy: str | None
+    strategy: str
     enable_trading: bool
     arm_production: str | None
+    strategy_parameters: object = NOTHING_TO_SET  # of that strategy's own class
+    risk: RiskLimits = DEFAULT_LIMITS
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -98,16 +103,20 @@ def load(
     directory: Path,
     check_key: CheckKey,
     strategy: str | None = None,
+    strategies: Mapping[str, object] | None = None,
 ) -> Settings:
     """Read and check everything, or raise `ConfigurationProblems` with every problem found.
 
     `overrides` are variables set by the command line, `process` is the process environment, `directory` the working
-    directory; `check_key` says why a PEM text cannot be used, or None.
+    directory; `check_key` says why a PEM text cannot be used, or None. `strategies` are those that may be named, each
+    with the defaults of its parameters.
     """
     findings = Findings()
     chosen, sources = open_sources(environment, overrides, process, directory, findings)
     reader = _Reader(chosen or Environment.SIM, chosen is not None, sources, directory.absolute(), findings)
-    settings = reader.settings(check_key, strategy)
+    settings = reader.settings(
+        check_key, strategy or STRATEGY_DEFAULT, strategies or {STRATEGY_DEFAULT: NOTHING_TO_SET}
+    )
     findings.raise_if_any()
     return settings
 
@@ -128,8 +137,9 @@ class _Reader:
     directory: Path
     findings: Findings
 
-    def settings(self, check_key: CheckKey, strategy: str | None) -> Settings:
+    def settings(self, check_key: CheckKey, strategy: str, strategies: Mapping[str, object]) -> Settings:
         api, ws = self._endpoints()
+        parameters, risk = self._strategy(strategy, strategies)
         credentials = self._credentials(check_key)
         host = self._read("V3_HOST", HOST_DEFAULT, parse_bind_host, f"The usual value is {HOST_DEFAULT}")
         data_dir = self._data_dir()
@@ -154,6 +164,8 @@ class _Reader:
             control_token=self._control_token(host),
             dev_origin=self._read("V3_DEV_ORIGIN", None, parse_origin, "Write for example http://localhost:5173"),
             strategy=strategy,
+            strategy_parameters=parameters,
+            risk=risk,
             enable_trading=enable_trading,
             arm_production=self._arm_production(credentials, enable_trading=enable_trading),
             warnings=tuple(self.findings.warnings),
@@ -210,6 +222,13 @@ class _Reader:
                 "V3_DATA_DIR", f"{path} is not a directory", "Name a directory; it is made if missing"
             )
         return path
+
+    def _strategy(self, name: str, strategies: Mapping[str, object]) -> tuple[object, RiskLimits]:
+        if name not in strategies:
+            self.findings.problem("--strategy", f"{name[:40]!r} is no strategy", f"Known: {', '.join(strategies)}")
+        file = self.sources.get("V3_STRATEGY_FILE")
+        path = None if file is None else expand(self.directory, file)
+        return read_strategy_file(path, name, strategies, self.findings)
 
     def _control_token(self, host: str) -> Secret | None:
         token = self.sources.get("V3_CONTROL_TOKEN")

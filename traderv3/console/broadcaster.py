@@ -1,7 +1,7 @@
 """The actor that keeps the hub fed: transitions and actor changes as they happen, everything else by the clock.
 
     every tick (50 ms)   log lines, status and alerts if they changed
-    0.1 s                tops and watched books that changed       (while somebody looks)
+    0.1 s                tops and watched books that changed, and what trading shows          (while somebody looks)
     0.25 s               the tree if its structure or a status changed, mailboxes that changed      (while somebody looks)
     1 s                  heartbeat, status, feed, latency, lints; the past keeps the moment; who is blocked is cut off
 
@@ -55,6 +55,7 @@ class Broadcaster:
         self._mailboxes: dict[str, messages.MailboxReport] = {}
         self._last_feed: messages.FeedReport | None = None
         self._last_glance: object = None
+        self._trading: messages.Trading | None = None  # as it was shown
         bus.subscribe("console_actors", (ActorChanged,), handles(self._on_actor))
 
     async def run(self, lifeline: Lifeline) -> None:
@@ -70,6 +71,7 @@ class Broadcaster:
             if now >= beat_at or (self._hub.clients and now >= markets_at):
                 markets_at = now + MARKETS_S
                 await self._show_markets()
+                self._show_trading()
             if self._hub.clients and now >= tree_at:
                 tree_at = now + TREE_S
                 self._show_tree()
@@ -145,6 +147,20 @@ class Broadcaster:
             if at + MARKETS_A_TURN < len(tickers):
                 await trio.lowlevel.checkpoint()
         self._hub.show_books()
+
+    def _show_trading(self) -> None:
+        """Show what changed of positions, profit, limits, decisions and differences; orders and fills come by themselves."""
+        now, before = self._hub.picture.sources.trading(), self._trading
+        if now is before:
+            return
+        self._trading = now
+        shown = {} if before is None else {position.ticker: position for position in before.positions}
+        for position in now.positions:
+            if shown.get(position.ticker) != position:
+                self._hub.show("position", position.ticker, position)
+        for kind in ("pnl", "limits", "decision", "recon"):
+            if before is None or getattr(now, kind) != getattr(before, kind):
+                self._hub.show(kind, "", getattr(now, kind))
 
     def _show_tree(self) -> None:
         """Show the tree if anything but its mailboxes changed, else the mailboxes that did."""

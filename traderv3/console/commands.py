@@ -6,6 +6,7 @@ Never: a command that is carried out without all three; a token in a message, a 
 """
 
 import hmac
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,8 @@ from traderv3.console import messages
 log = structlog.get_logger(component="console")
 
 NONSENSE_WAIT_S: Final = 0.25  # after a request that makes no sense: nobody can wash the log away
-REFUSAL_WAIT_S: Final = 1.0  # after a wrong token: guessing is slow
+REFUSAL_WAIT_S: Final = 1.0  # between the answers to two wrong tokens, whoever sent them: guessing is slow
+GUESSES_OPEN_MAX: Final = 512  # not answered yet: as many as there may be connections, so that no crowd fills it
 REQUEST_BYTES_MAX: Final = 64 * 1024
 ID_MAX: Final = 100  # characters
 UNPROVEN: Final = "the control token is missing or wrong"  # said after the wait alone, so that nothing tells sooner
@@ -65,6 +67,29 @@ class Audited:
     result: str
 
 
+class GuessLine:
+    """What makes guessing slow, and never the one who knows: a right token is answered at once, a wrong one in its turn.
+
+    The turns of wrong tokens are `REFUSAL_WAIT_S` apart for the process as a whole, and who hangs up keeps his. While more
+    than `GUESSES_OPEN_MAX` are due, no token is looked at, not even a right one: so hanging up and asking again gets a
+    guesser that many looks once, and from then on one per turn.
+    """
+
+    def __init__(self) -> None:
+        self._door = trio.Lock()
+        self._last_turn = -math.inf
+
+    async def is_right(self, compare: Callable[[], bool]) -> bool:
+        """What `compare` says: a yes at once, a no when its turn has come."""
+        async with self._door:
+            await trio.sleep_until(self._last_turn - (GUESSES_OPEN_MAX - 1) * REFUSAL_WAIT_S)
+            if compare():
+                return True
+            turn = self._last_turn = max(self._last_turn, trio.current_time()) + REFUSAL_WAIT_S
+        await trio.sleep_until(turn)
+        return False
+
+
 class CommandGate:
     """The commands there are, the token, and who hears what came of them. `tell` must not wait."""
 
@@ -80,7 +105,7 @@ class CommandGate:
     ) -> None:
         self.commands = commands
         self._token = token
-        self._looking = trio.Lock()
+        self._line = GuessLine()
         self._wall_us = wall_us
         self._tell = tell
         self._audit = audit
@@ -117,10 +142,8 @@ class CommandGate:
             await trio.sleep(NONSENSE_WAIT_S)
             msg = f"unknown command {self.masked(request.name)[:40]!r}; known: {', '.join(self.commands) or 'none'}"
             raise CommandRefused(msg)
-        async with self._looking:  # one token at a time, whoever sends it: many sockets guess no faster than one
-            if not self.is_ours(request.token):
-                await trio.sleep(REFUSAL_WAIT_S)
-                raise CommandRefused(UNPROVEN)
+        if not await self._line.is_right(lambda: self.is_ours(request.token)):
+            raise CommandRefused(UNPROVEN)
         expected = command.confirmation(args)
         if request.confirm != expected:
             msg = f"type {expected} to confirm"

@@ -19,6 +19,7 @@ from traderv3.console.commands import Args, Audited, CommandGate
 from traderv3.console.hub import Hub
 from traderv3.console.log_tap import LogTap
 from traderv3.console.status import Picture, Sources, StateNow
+from traderv3.console.trading import fill_report, order_report, trading
 from traderv3.console.verbs import Powers, make_commands
 from traderv3.core.event_bus import EventBus, handles
 from traderv3.core.sockets import cut_connections
@@ -29,6 +30,7 @@ from traderv3.domain.health import Health, Numbers
 from traderv3.domain.latency import Latency
 from traderv3.domain.permission import Latch, Stand
 from traderv3.domain.timestamps import rfc3339
+from traderv3.domain.trading_report import FillLine, OrderLine, TradingReport
 
 M = TypeVar("M", bound=messages.Message)
 
@@ -39,7 +41,7 @@ class Surroundings:
 
     `rest` and `cross_check` answer with the fields of `messages.RestReport` and `CrossCheckReport`, or None. `epoch` is new
     for each process. `kill` ends an actor as if it had crashed, False if none of that name runs; None where nothing may be
-    acted on.
+    acted on. `open_orders`: how many orders of ours rest or may rest.
     """
 
     environment: str
@@ -55,8 +57,10 @@ class Surroundings:
     tree: Callable[[], NodeReport]
     rest: Callable[[], object]
     cross_check: Callable[[], object]
+    trading: Callable[[], TradingReport]
     warnings: Callable[[], Sequence[str]]
     kill: Callable[[str], bool] | None
+    open_orders: Callable[[], int]
     token: str
     audit: Callable[[Audited], None]
     mask: Callable[[Args], Args]
@@ -69,6 +73,7 @@ class Desk:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+        self._shown_trading: tuple[int, messages.Trading] | None = None
         self._connections: deque[messages.ConnectionEvent] = deque(maxlen=LIMITS.events_kept)
         loop_lag, event_to_socket = Latency(), Latency()
         latencies = {
@@ -84,7 +89,7 @@ class Desk:
             wall_us=around.wall_us,
             event_to_socket=event_to_socket,
         )
-        powers = Powers(around.environment, around.feed, around.latch, around.kill)
+        powers = Powers(around.environment, around.feed, around.latch, around.kill, around.open_orders)
         self.gate = CommandGate(
             make_commands(powers),
             around.token,
@@ -103,7 +108,14 @@ class Desk:
 
     def on_latch(self, stand: Stand) -> None:
         """The trading latch moved."""
-        self.hub.log("risk", _risk(stand))
+        self.hub.log("risk", _risk(stand, self._around.open_orders()))
+
+    def on_trading_line(self, line: OrderLine | FillLine) -> None:
+        """An order of ours changed, or was filled; each goes out at once and none is conflated."""
+        if isinstance(line, OrderLine):
+            self.hub.log("order", order_report(line))
+        else:
+            self.hub.log("fill", fill_report(line))
 
     def recall_transition(self, source: str, target: str, context: str, at_us: int) -> None:
         """Show a transition of an earlier run; before anything happens in this one."""
@@ -141,18 +153,26 @@ class Desk:
             rest=lambda: _read(around.rest(), messages.RestReport),
             cross_check=lambda: _read(around.cross_check(), messages.CrossCheckReport),
             latencies=latencies,
-            risk=lambda: _risk(around.latch.stand),
+            risk=lambda: _risk(around.latch.stand, around.open_orders()),
+            trading=self._trading,
             dropped=lambda: around.bus.dropped + self.hub.dropped + around.tap.dropped,
             warnings=around.warnings,
         )
+
+    def _trading(self) -> messages.Trading:
+        """Trading as it stands; made anew when it changed."""
+        report = self._around.trading()
+        if self._shown_trading is None or self._shown_trading[0] != report.version:
+            self._shown_trading = (report.version, trading(report))
+        return self._shown_trading[1]
 
     def _cut(self, peer: tuple[str, int]) -> None:
         cut_connections(self._around.port(), peer)
 
 
-def _risk(stand: Stand) -> messages.Risk:
+def _risk(stand: Stand, open_orders: int) -> messages.Risk:
     return messages.Risk(
-        mode=stand.mode.value, since=rfc3339(stand.since_us), by=stand.by, reason=stand.reason, resting_orders=0
+        mode=stand.mode.value, since=rfc3339(stand.since_us), by=stand.by, reason=stand.reason, resting_orders=open_orders
     )
 
 

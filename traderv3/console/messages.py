@@ -315,6 +315,147 @@ class Risk(Message, frozen=True, kw_only=True):
     resting_orders: int
 
 
+class OrderReport(Message, frozen=True, kw_only=True):
+    """One order of ours after a change. `side` is bid (long YES) or ask (long NO, or closing YES) at the YES `price`.
+
+    `state` is intended, sent, unknown, resting, filled, cancelled, rejected or void (never came to be); `in_flight` says
+    that a cancel or a change is on its way; `ahead` is what must trade before it, where that is known.
+    """
+
+    client_order_id: str
+    order_id: str | None
+    strategy: str
+    ticker: str
+    side: Literal["bid", "ask"]
+    price: str
+    count: str
+    filled: str
+    remaining: str
+    state: str
+    is_open: bool
+    in_flight: str | None
+    created: Timestamp
+    expires: Timestamp | None
+    why: str | None
+    ahead: str | None
+
+
+class FillReport(Message, frozen=True, kw_only=True):
+    """One fill of ours, at the YES `price`; `strategy` is null for an order that was not ours to begin with."""
+
+    trade_id: str
+    client_order_id: str | None
+    strategy: str | None
+    ticker: str
+    side: Literal["bid", "ask"]
+    role: Literal["taker", "maker"]
+    price: str
+    count: str
+    fee: str
+    timestamp: Timestamp
+
+
+class PositionReport(Message, frozen=True, kw_only=True):
+    """What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost.
+
+    `unrealized` is null without a live book to value it by; `venue_position` is there where the venue says otherwise.
+    """
+
+    ticker: str
+    position: str
+    average: str | None
+    realized: str
+    unrealized: str | None
+    fees: str
+    worst_case: str
+    venue_position: str | None
+
+
+class Pnl(Message, frozen=True, kw_only=True):
+    """Money in dollars, for all markets together. `balance` is the venue's, null until it was read.
+
+    `total` is realised plus unrealised less fees; null while something held cannot be valued.
+    """
+
+    balance: str | None
+    total: str | None
+    realized: str
+    unrealized: str | None
+    fees: str
+    worst_case: str
+    resting: int
+    unknown: int
+
+
+class LimitReport(Message, frozen=True, kw_only=True):
+    """One limit of risk and how much of it is used, both in `unit`; `share` is used / limit, 1 and more at the limit."""
+
+    rule: str
+    scope: str
+    used: str
+    limit: str
+    unit: str
+    share: float
+
+
+class Limits(Message, frozen=True, kw_only=True):
+    """Every limit, the most used first."""
+
+    limits: list[LimitReport]
+
+
+class Refusal(Message, frozen=True, kw_only=True):
+    """An order that risk, or the venue, refused; equal ones in a row are counted."""
+
+    rule: str
+    why: str
+    ticker: str
+    strategy: str
+    by: Literal["risk", "venue"]
+    times: int
+    timestamp: Timestamp
+
+
+class Decision(Message, frozen=True, kw_only=True):
+    """What the strategy does and why not: `stage` is off, waiting, calibrating, clean or acting."""
+
+    stage: str
+    why: str | None
+    strategy: str
+    calibrated: Timestamp | None
+    decided: Timestamp | None
+    refusals: list[Refusal]
+
+
+class Difference(Message, frozen=True, kw_only=True):
+    """Our number and the venue's; quarantined until both agree."""
+
+    what: str
+    key: str
+    ours: str
+    venue: str
+    since: Timestamp
+    is_settled: bool
+
+
+class Recon(Message, frozen=True, kw_only=True):
+    """What reconciliation found different, newest last."""
+
+    differences: list[Difference]
+
+
+class Trading(Message, frozen=True, kw_only=True):
+    """Everything of trading at one moment. `orders`: open ones first, then the latest that are over; newest fill first."""
+
+    orders: list[OrderReport]
+    fills: list[FillReport]
+    positions: list[PositionReport]
+    pnl: Pnl
+    limits: Limits
+    decision: Decision
+    recon: Recon
+
+
 class ConsoleLine(Message, frozen=True, kw_only=True):
     """One line of the terminal: what the log said at level info or above. `source` is the part that said it.
 
@@ -369,6 +510,7 @@ class Status(Message, frozen=True, kw_only=True):
     exchange: ExchangeReport
     latency: Latency
     risk: Risk
+    trading: Trading
     transitions: list[StateTransition]
     warnings: list[str]
 
@@ -487,6 +629,13 @@ MESSAGES: Final[dict[str, type[Message]]] = {
     "feed": FeedReport,
     "latency": Latency,
     "risk": Risk,
+    "order": OrderReport,
+    "fill": FillReport,
+    "position": PositionReport,
+    "pnl": Pnl,
+    "limits": Limits,
+    "decision": Decision,
+    "recon": Recon,
     "console": ConsoleLine,
     "alert": Alert,
     "heartbeat": Heartbeat,
@@ -495,5 +644,5 @@ MESSAGES: Final[dict[str, type[Message]]] = {
 }
 
 # Logged kinds consume a number of the event log; of the others only the latest matters.
-LOGGED: Final = frozenset({"state_transition", "actor", "alert", "console", "risk", "command_result"})
-URGENT: Final = frozenset({"state_transition", "actor", "alert", "risk", "command_result"})
+LOGGED: Final = frozenset({"state_transition", "actor", "alert", "console", "risk", "order", "fill", "command_result"})
+URGENT: Final = frozenset({"state_transition", "actor", "alert", "risk", "order", "fill", "command_result"})

@@ -10,8 +10,9 @@ to be run in a worker thread.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -24,8 +25,9 @@ from traderv3.console.status import encode
 from traderv3.domain.timestamps import rfc3339
 
 MOMENTS_A_KEY: Final = 60
-CHUNK_RAW_MAX: Final = 4 << 20  # so long does one look back take at most to read: some 10 ms
+CHUNK_RAW_MAX: Final = 4 << 20  # after the key moment: so long does one look back take at most to read, some 10 ms
 PENDING_MAX: Final = 256 << 10
+PARTS_A_PIECE: Final = 256  # a key moment of ten thousand markets is 5 MB, and never in memory as a whole
 LEVEL: Final = 3
 
 
@@ -59,6 +61,7 @@ class Chunk:
     first_seq: int
     moments: int = 0
     raw_bytes: int = 0
+    key_bytes: int = 0  # of these, the key moment's
     size: int = 0  # as it lies in memory
     _blocks: list[bytes] = field(default_factory=list)
     _pending: bytearray = field(default_factory=bytearray)
@@ -66,12 +69,20 @@ class Chunk:
         default_factory=lambda: zstandard.ZstdCompressor(level=LEVEL).compressobj()
     )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next moment begins another chunk."""
+        return self.moments >= MOMENTS_A_KEY or self.raw_bytes - self.key_bytes >= CHUNK_RAW_MAX
+
     def append(self, line: bytes) -> bool:
         """Take one more line; True if what waited was compressed."""
-        self._pending += line
-        self._pending += b"\n"
-        self.raw_bytes += len(line) + 1
-        self.size += len(line) + 1
+        return self.extend(line + b"\n")
+
+    def extend(self, piece: bytes) -> bool:
+        """Take a piece of a line, or its end; True if what waited was compressed."""
+        self._pending += piece
+        self.raw_bytes += len(piece)
+        self.size += len(piece)
         is_much = len(self._pending) > PENDING_MAX
         if is_much:
             self.press()
@@ -100,7 +111,7 @@ class Past:
         self._bytes_max = bytes_max
         self._chunks: deque[Chunk] = deque()
         self._open: Chunk | None = None
-        self._last: Parts = {}
+        self._last: Mapping[str, bytes] = {}
 
     @property
     def size(self) -> int:
@@ -118,21 +129,26 @@ class Past:
             self._make_room()
 
     def keep(self, seq: int, at_us: int, parts: Mapping[str, bytes], slices: Slices) -> None:
-        """A moment: the picture as it is right after number `seq`."""
+        """A moment: the picture as it is right after number `seq`. `parts` are ours from now on."""
         chunk = self._open
-        if chunk is None or chunk.moments >= MOMENTS_A_KEY or chunk.raw_bytes >= CHUNK_RAW_MAX:
+        is_key = chunk is None or chunk.is_full
+        if chunk is None or is_key:
             if chunk is not None:
                 chunk.press(is_last=True)
             chunk = self._open = Chunk(seq)
             self._chunks.append(chunk)
-            changed: dict[str, bytes | None] = {**parts, **slices.parts()}
+            changed: dict[str, bytes] = {**parts, **slices.parts()}
         else:
             changed = {name: part for name, part in parts.items() if self._last.get(name) != part}
-            changed.update(dict.fromkeys(self._last.keys() - parts.keys()))
-        self._last = dict(parts)
-        told = {name: None if part is None else msgspec.Raw(part) for name, part in changed.items()}
-        chunk.append(encode({"type": "moment", "seq": seq, "timestamp": rfc3339(at_us), "data": {"parts": told}}))
+            changed.update(dict.fromkeys(self._last.keys() - parts.keys(), b"null"))
+        self._last = parts
+        chunk.extend(b'{"type":"moment","seq":%d,"timestamp":%b,"data":{"parts":{' % (seq, encode(rfc3339(at_us))))
+        for piece in _printed(changed):
+            chunk.extend(piece)
+        chunk.append(b"}}}")
         chunk.moments += 1
+        if is_key:
+            chunk.key_bytes = chunk.raw_bytes
         chunk.press()
         self._make_room()
 
@@ -155,6 +171,15 @@ class Past:
             size -= gone.size
             if gone is self._open:
                 self._open = None
+
+
+def _printed(parts: Mapping[str, bytes]) -> Iterator[bytes]:
+    """The members of the object that `parts` make, a bounded piece at a time."""
+    names = iter(parts.items())
+    between = b""
+    while some := list(islice(names, PARTS_A_PIECE)):
+        yield between + b",".join(b"%b:%b" % (encode(name), part) for name, part in some)
+        between = b","
 
 
 def look_back(blocks: list[bytes], pending: bytes, seq: int) -> bytes:

@@ -54,6 +54,7 @@ class Sources:
     cross_check: Callable[[], messages.CrossCheckReport | None]
     latencies: Mapping[str, Latency]
     risk: Callable[[], messages.Risk]
+    trading: Callable[[], messages.Trading]
     dropped: Callable[[], int]
     warnings: Callable[[], Sequence[str]]
 
@@ -199,6 +200,7 @@ class Picture:
             exchange=feed.exchange,
             latency=self.latency(),
             risk=s.risk(),
+            trading=s.trading(),
             transitions=list(transitions),
             warnings=list(s.warnings()),
         )

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+import trio
+
 from traderv3.console.commands import Args, Command, CommandRefused
 from traderv3.domain.book import BookState
 from traderv3.domain.feed import Feed
@@ -26,18 +28,24 @@ MODES: Final = {"pause": Mode.REDUCING, "resume": Mode.ACTIVE, "halt": Mode.HALT
 EFFECTS: Final = {
     Mode.REDUCING: "no new exposure is taken from now on; what rests stays",
     Mode.ACTIVE: "trading may go on",
-    Mode.HALTED: "trading is halted; cancelled 0 of 0 orders",
+    Mode.HALTED: "trading is halted",
 }
+COUNT_LOOK_S: Final = 0.01
+COUNT_LOOKS: Final = 150  # a halt holds at once; so often is looked to say what became of the orders
 
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """What the verbs act on. `kill` says whether an actor of that name ran; None: nothing may be acted on (a replay)."""
+    """What the verbs act on. `kill` says whether an actor of that name ran; None: nothing may be acted on (a replay).
+
+    `open_orders`: how many orders of ours rest or may rest, as whoever carries them out knows.
+    """
 
     environment: str
     feed: Feed
     latch: Latch
     kill: Callable[[str], bool] | None
+    open_orders: Callable[[], int] = lambda: 0
 
 
 def make_commands(powers: Powers) -> dict[str, Command]:
@@ -64,6 +72,7 @@ def _set_mode(powers: Powers, verb: str) -> Command:
     mode = MODES[verb]
 
     async def run(args: Args, who: str) -> str:
+        before = powers.open_orders()
         try:
             stand = await powers.latch.set(mode, by=who, reason=str(args.get("reason") or f"{verb} by hand"))
         except NotKept as exc:
@@ -71,9 +80,21 @@ def _set_mode(powers: Powers, verb: str) -> Command:
         if stand.mode is not mode:
             msg = f"{stand.by} said {stand.mode} meanwhile, and that holds"
             raise CommandRefused(msg)
-        return EFFECTS[mode]
+        return f"{EFFECTS[mode]}; {await _count(powers, before)}" if mode is Mode.HALTED else EFFECTS[mode]
 
     return Command(run, lambda _: f"{verb.upper()} {powers.environment.upper()}")
+
+
+async def _count(powers: Powers, before: int) -> str:
+    """What became of the orders that were open before a halt, as far as it can be said soon."""
+    left = powers.open_orders()
+    for _ in range(COUNT_LOOKS):
+        if not left:
+            break
+        await trio.sleep(COUNT_LOOK_S)
+        left = powers.open_orders()
+    said = f"cancelled {max(0, before - left)} of {before} orders"
+    return f"{said}; {left} may still rest, and are cancelled until none does" if left else said
 
 
 def _resync(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:

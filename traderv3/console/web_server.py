@@ -12,15 +12,17 @@ from typing import Any, Final
 import trio
 from hypercorn.config import Config
 
-from traderv3.console.commands import REQUEST_BYTES_MAX
+from traderv3.console.commands import GUESSES_OPEN_MAX, REQUEST_BYTES_MAX
 from traderv3.console.courier import Courier
-from traderv3.console.front_door import serve
+from traderv3.console.front_door import CONNECTIONS_MAX, serve
 from traderv3.console.hub import Hub
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.sockets import cut_connections
 
 POLITE_S: Final = 0.5  # for the conversations to say goodbye
 GRACEFUL_S: Final = 1.0  # Hypercorn's own wait for what still runs
+
+assert GUESSES_OPEN_MAX >= CONNECTIONS_MAX, "no crowd that stays connected keeps a right token waiting"
 
 
 class WebServer:

@@ -87,7 +87,7 @@ class Book:
     def apply(self, is_yes: bool, price: int, change: int) -> None:
         """Change one level by `change`, or raise `NegativeLevel` and leave the book as it was."""
         levels = self.yes if is_yes else self.no
-        size = levels.get(price, 0) + change
+        size = levels[price] + change if price in levels else change
         if size > 0:
             levels[price] = size
             if is_yes:
@@ -121,7 +121,7 @@ class Book:
     @property
     def is_crossed(self) -> bool:
         """Best YES bid plus best NO bid reach a dollar: somebody should have traded. Normal inside a run of one time."""
-        return self.best_yes + self.best_no >= DOLLAR and self.best_yes != NONE and self.best_no != NONE
+        return self.best_yes + self.best_no >= DOLLAR  # with an empty side it is less: no price is a whole dollar
 
     def levels(self, is_yes: bool, depth: int = 0) -> list[tuple[int, int]]:
         """`(price, size)` ascending, best last; the `depth` best, or all with 0."""

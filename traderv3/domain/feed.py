@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from traderv3.domain.book import Book, BookState
 from traderv3.domain.errors import ConnectivityError
+from traderv3.domain.fees import FeeSchedule
 from traderv3.domain.hours import Hours
 from traderv3.domain.latency import Latency
 from traderv3.domain.market_facts import Trade
@@ -38,6 +39,7 @@ class Line:
     reason: str = "not tried yet"
     connected_us: int | None = None  # None while down
     last_message_us: int | None = None
+    heard_us: int | None = None  # when bytes last came, answers to our pings included
     tickers: tuple[str, ...] = ()
     has_books: bool = True  # False: other channels; what the feed says of its link is not about it
     was_up: bool = False  # at least once in this process
@@ -79,6 +81,16 @@ class Listing:
     title: str | None = None
     close_us: int | None = None
     grid: PriceGrid | None = None
+    event_ticker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTerms:
+    """What holds for every market of an event. `is_exclusive`: at most one of its markets comes out YES."""
+
+    series_ticker: str
+    is_exclusive: bool
+    fees: FeeSchedule
 
 
 @dataclass(slots=True)
@@ -102,7 +114,9 @@ class Feed:
     `absent` maps a wanted ticker to why it has no book, `closed` one whose market is over to how: its last book stays.
     `statuses` maps a ticker to the venue's word for its market (active, inactive, closed, …).
     `suspects` maps a ticker whose book was found wrong from outside to why; its connector takes it from there.
-    `listings` maps a ticker to what its market is, `last_trades` to its newest public trade, as far as they are known.
+    `listings` maps a ticker to what its market is, `last_trades` to its newest public trade, as far as they are known;
+    `events` maps an event's ticker to its terms.
+    `wake` is called once after each batch that wrote books, and when books go stale; it must not wait.
     `receive_to_book` is how long a batch takes from its bytes having been read to every book having been written.
     """
 
@@ -113,6 +127,7 @@ class Feed:
     suspects: dict[str, str] = field(default_factory=dict)
     listings: dict[str, Listing] = field(default_factory=dict)
     last_trades: dict[str, Trade] = field(default_factory=dict)
+    events: dict[str, EventTerms] = field(default_factory=dict)
     receive_to_book: Latency = field(default_factory=Latency)
     counters: FeedCounters = field(default_factory=FeedCounters)  # of the books
     channel_counters: FeedCounters = field(default_factory=FeedCounters)  # of every other channel
@@ -127,6 +142,12 @@ class Feed:
     mark: Callable[[str, str, str], None] = lambda event, ticker, reason: (
         None
     )  # what others did to a book, for the tape
+    wake: Callable[[], None] = lambda: None
+
+    def terms(self, ticker: str) -> EventTerms | None:
+        """The terms of a market's event, as far as they are known."""
+        listing = self.listings.get(ticker)
+        return None if listing is None or listing.event_ticker is None else self.events.get(listing.event_ticker)
 
     def watch(self, tickers: Iterable[str]) -> None:
         """Hold a book for each ticker from now on; those held already stay as they are."""

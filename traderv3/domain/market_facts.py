@@ -47,7 +47,10 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """An order of ours was filled; `trade_id` tells repetitions apart. `position` after it: negative is NO."""
+    """An order of ours was filled; `trade_id` tells repetitions apart.
+
+    `position` after it: negative is NO; None where the venue does not say (REST).
+    """
 
     trade_id: str
     order_id: str
@@ -58,7 +61,7 @@ class Fill:
     yes_price: Price
     count: Qty
     fee: Money
-    position: Qty
+    position: Qty | None
     exchange_index: int
     subaccount: int | None
     at_us: int

@@ -102,7 +102,7 @@ class OrderState(enum.StrEnum):
 
 
 class OrderEvent(enum.StrEnum):
-    """What may be learned of an order. A fill that leaves something is no event of the table, only a count."""
+    """What may be learned of an order. A fill is no event, only a count: that nothing is left, the venue says."""
 
     WRITTEN = "written"  # its request goes on the wire
     LOST = "lost"  # time-out, 5xx, a broken connection, or a restart in between
@@ -139,6 +139,7 @@ ORDER_TABLE: Final[Mapping[tuple[OrderState, OrderEvent], OrderState]] = Mapping
         (_S.RESTING, _E.SEEN_CANCELLED): _S.CANCELLED,
         (_S.RESTING, _E.LOST): _S.RESTING,  # the answer to a create that the socket has told of already
         (_S.RESTING, _E.REFUSED): _S.RESTING,  # 409 to a create that was repeated: the first one had arrived
+        (_S.RESTING, _E.SEEN_ABSENT): _S.UNKNOWN,  # it rested, and nobody has it now: it is looked for once more
         # Odd, and real: messages overtake each other, reads lag by up to 10 s.
         (_S.CANCELLED, _E.SEEN_FILLED): _S.FILLED,  # the fill was made before the cancel, and told after it
         (_S.CANCELLED, _E.SEEN_CANCELLED): _S.CANCELLED,
@@ -157,6 +158,18 @@ ORDER_TABLE: Final[Mapping[tuple[OrderState, OrderEvent], OrderState]] = Mapping
         (_S.VOID, _E.SEEN_RESTING): _S.RESTING,
         (_S.VOID, _E.SEEN_FILLED): _S.FILLED,
         (_S.VOID, _E.SEEN_CANCELLED): _S.CANCELLED,
+        # Answers were lost on their way to us: what happened to the request is learned late, or from the order alone.
+        (_S.INTENDED, _E.REFUSED): _S.REJECTED,
+        (_S.INTENDED, _E.SEEN_RESTING): _S.RESTING,
+        (_S.INTENDED, _E.SEEN_FILLED): _S.FILLED,
+        (_S.INTENDED, _E.SEEN_CANCELLED): _S.CANCELLED,
+        (_S.UNKNOWN, _E.WRITTEN): _S.SENT,  # it had waited all the while; one try is all that a request gets
+        (_S.UNKNOWN, _E.DROPPED): _S.VOID,
+        (_S.UNKNOWN, _E.REFUSED): _S.UNKNOWN,  # of this try; the reads tell whether it was the only one
+        (_S.VOID, _E.WRITTEN): _S.SENT,
+        (_S.VOID, _E.DROPPED): _S.VOID,
+        (_S.VOID, _E.LOST): _S.UNKNOWN,
+        (_S.VOID, _E.REFUSED): _S.VOID,
     }
 )
 
@@ -182,7 +195,10 @@ InFlight = Cancelling | Changing
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One order of ours. The engine alone changes it. `remaining` is what may still fill, 0 once it is over."""
+    """One order of ours. The engine alone changes it. `remaining` is what may still fill, 0 once it is over.
+
+    `doubt` is a change whose answer never came: it may have been made, until the venue's word is younger.
+    """
 
     client_order_id: str
     strategy: str
@@ -199,10 +215,20 @@ class Order:
     filled: Qty = NOTHING
     remaining: Qty = NOTHING
     in_flight: InFlight | None = None
+    doubt: Changing | None = None
     since_us: int = 0  # in this state
+    told_us: int = 0  # by the venue's clock: how old its newest word on price and counts is
     why: str | None = None  # the venue's or our own word for how it ended, or why it is unknown
 
     @property
     def is_open(self) -> bool:
         """It may rest at the venue, or come to rest."""
         return self.state in OPEN
+
+    @property
+    def at_worst(self) -> tuple[Price, Qty]:
+        """The price nearest to the other side and the most that may rest of it, changes on their way or in doubt included."""
+        changes = [change for change in (self.in_flight, self.doubt) if isinstance(change, Changing)]
+        prices = [self.price, *(change.price for change in changes)]
+        counts = [self.remaining, *(change.count for change in changes)]
+        return max(prices) if self.is_bid else min(prices), max(counts)

@@ -5,8 +5,11 @@ trading. Units: prices 1e-4 dollar (YES), counts 0.01 contract, money 1e-6 dolla
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from traderv3.domain.units import Money, Price, Qty
+
+NO_MONEY: Final = Money(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +126,29 @@ class TradingReport:
     calibrated_us: int | None
     decided_us: int | None  # the last decision
     version: int  # grows with every change
+
+
+def off_report(mode: str, why: str, strategy: str = "hold") -> TradingReport:
+    """What is shown where nothing trades."""
+    return TradingReport(
+        stage="off",
+        why=why,
+        strategy=strategy,
+        mode=mode,
+        orders=(),
+        fills=(),
+        positions=(),
+        limits=(),
+        refusals=(),
+        differences=(),
+        balance=None,
+        realized=NO_MONEY,
+        unrealized=None,
+        fees=NO_MONEY,
+        worst_case=NO_MONEY,
+        resting=0,
+        unknown=0,
+        calibrated_us=None,
+        decided_us=None,
+        version=0,
+    )

@@ -27,6 +27,9 @@ def _parse(text: str, decimals: int, unit: str) -> int:
     """Read a plain decimal ("12", "-0.50") as an integer count of 10**-decimals, or raise `UnitError`."""
     sign = -1 if text.startswith("-") else 1
     whole, dot, fraction = text.removeprefix("-").partition(".")
+    digits = whole + fraction
+    if len(fraction) == decimals and 0 < len(whole) <= _DIGITS_MAX and digits.isascii() and digits.isdigit():
+        return sign * int(digits)  # as the venue prints it
     is_plain = whole.isascii() and whole.isdigit() and len(whole) <= _DIGITS_MAX
     if dot:
         is_plain = is_plain and fraction.isascii() and fraction.isdigit()

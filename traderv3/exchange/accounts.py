@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from traderv3.domain.claims import Claim, Claims, own_price
 from traderv3.domain.fees import Charge, Rounding, charge, trade_fee
 from traderv3.domain.units import DOLLAR
-from traderv3.exchange.claims import Claim, Claims, own_price
 from traderv3.exchange.records import PositionRecord
 
 CENT: Final = 10_000  # money

@@ -7,9 +7,9 @@ Never: a question about money, or about other orders.
 
 from typing import Final
 
+from traderv3.domain.orders import TimeInForce
 from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.exchange.listing import Listing
-from traderv3.exchange.matching import TimeInForce
 from traderv3.exchange.records import Amendment, NewOrder, OrderRecord, Rejected
 
 EXPIRY_MAX_US: Final = 253_402_300_799 * 1_000_000  # the end of the year 9999: milliseconds for seconds lie beyond

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from traderv3.domain.claims import Claim
+from traderv3.domain.matching import Verdict
 from traderv3.exchange import admission
 from traderv3.exchange.accounts import SUBACCOUNTS, Account
-from traderv3.exchange.claims import Claim
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.live_orders import LiveOrder, new_id
-from traderv3.exchange.matching import Verdict
 from traderv3.exchange.operations import Operations, Rules, Timer
 from traderv3.exchange.order_groups import check_limit
 from traderv3.exchange.records import (

@@ -7,7 +7,7 @@ import random
 import uuid
 from typing import TYPE_CHECKING
 
-from traderv3.exchange.claims import Claim
+from traderv3.domain.claims import Claim
 from traderv3.exchange.listing import Listing
 from traderv3.exchange.records import Cause, OrderRecord
 

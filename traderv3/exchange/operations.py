@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from traderv3.domain.fees import ROUNDING, FeeSchedule, Rounding
+from traderv3.domain.matching import MatchingEngine
 from traderv3.domain.units import DOLLAR
 from traderv3.exchange import lifecycle
 from traderv3.exchange.accounts import Account, position_record
@@ -22,7 +23,6 @@ from traderv3.exchange.floor import Floor
 from traderv3.exchange.lifecycle import SECOND_US, TRANSITIONS, MarketStatus, Step
 from traderv3.exchange.listing import Listing
 from traderv3.exchange.market import STRUCTURES, Market
-from traderv3.exchange.matching import MatchingEngine
 from traderv3.exchange.pit import Pit
 from traderv3.exchange.records import (
     BalanceChanged,

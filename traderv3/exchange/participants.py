@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import CONTRACT, DOLLAR
 from traderv3.exchange.desk import Desk
 from traderv3.exchange.listing import Listing
-from traderv3.exchange.matching import TimeInForce
 
 SECOND_US: Final = 1_000_000
 ROUND_US: Final = 60 * SECOND_US  # on each of these a busy market bursts

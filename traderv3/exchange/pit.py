@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Final
 
 from traderv3.domain.fees import Rounding
+from traderv3.domain.matching import Change, Match, MatchingEngine, Order, Outcome, Verdict
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.timestamps import rfc3339
 from traderv3.exchange.accounts import Account, Ledger, position_record
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.listing import Listing, PublicTrade
 from traderv3.exchange.live_orders import Action, LiveOrder, new_id
-from traderv3.exchange.matching import Change, Match, MatchingEngine, Order, Outcome, TimeInForce, Verdict
 from traderv3.exchange.order_groups import Group, OrderGroups
 from traderv3.exchange.records import (
     BalanceChanged,

@@ -22,6 +22,7 @@ from traderv3.domain.errors import ConnectivityError
 
 log = structlog.get_logger(component="exchange")
 
+ADDRESS_FILE: Final = "address.json"  # beside the exchange's key
 LINE_MAX: Final = 1 << 20
 STOP_S: Final = 1.5
 LAST_WORDS_S: Final = 0.5  # to read what a child said before it ended
@@ -86,9 +87,17 @@ class ExchangeProcess:
                 continue
             announcement = msgspec.json.decode(line, type=Announcement)
             self._port = int(announcement.api_url.rpartition(":")[2].partition("/")[0])
+            self._write_down(line)
             self._found(announcement)
             log.info("exchange listens", api_url=announcement.api_url, pid=process.pid)
             lifeline.started()
+
+    def _write_down(self, line: bytes) -> None:
+        """Where it listens, for `traderv3 halt` from a process of its own."""
+        try:
+            (self._data_dir / "exchange" / ADDRESS_FILE).write_bytes(line + b"\n")
+        except OSError as exc:
+            log.warning("the exchange's address is not written down", error=str(exc))
 
     async def _relay_log(self, process: trio.Process) -> None:
         """What the child logs (JSON lines on stderr) goes into our log under its own level."""

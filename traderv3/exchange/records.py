@@ -8,7 +8,8 @@ Source: Kalshi's OpenAPI document 3.34.0 and AsyncAPI document of October 2026.
 import enum
 from dataclasses import dataclass
 
-from traderv3.exchange.matching import SelfTrade, TimeInForce
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 
 
 class Rejected(Exception):

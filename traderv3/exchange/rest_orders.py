@@ -8,9 +8,10 @@ Never: an order kept here; the desk is the one writer.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from traderv3.domain.matching import SelfTrade
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import CONTRACT, UnitError, format_money, format_price, format_qty, parse_price, parse_qty
 from traderv3.exchange import member_wire
-from traderv3.exchange.matching import SelfTrade, TimeInForce
 from traderv3.exchange.rate_limits import Budget
 from traderv3.exchange.records import Amendment, NewOrder, OrderRecord, Rejected
 from traderv3.exchange.rest_request import (

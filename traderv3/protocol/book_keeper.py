@@ -6,7 +6,7 @@ Never: a book that is live although something it should hold may be missing, imp
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -103,37 +103,43 @@ class BookKeeper:
 
     # -- what the venue says -------------------------------------------------------------------------------------------
 
-    def on_delta(self, body: wire.DeltaBody, seq: int, at_us: int, now_s: float) -> None:
-        """Apply one change to a live book, or withdraw the trust in it."""
-        self._counters.deltas += 1
-        book = self.books.get(body.market_ticker)
-        if book is None or book.state is not BookState.LIVE:
-            self._counters.deltas_unused += 1
-            return
-        run = body.ts if body.ts_ms is None else body.ts_ms
-        if run != book.run:
-            if book.run is not None and book.is_crossed:  # a snapshot may have been taken inside a run
-                self._on_crossed(book, at_us, now_s)
-                return
-            book.run = run
-        clock = body.clock
-        if clock is not None:
-            if book.clock is not None and clock < book.clock:
-                self._on_clock(book, clock, at_us, now_s)
-                return
-            book.clock = clock
-        try:
-            book.apply(body.side == "yes", wire.PRICES[body.price_dollars], wire.COUNTS[body.delta_fp])
-        except NegativeLevel as exc:
+    def on_deltas(self, frames: Sequence[wire.Delta], at_us: int, now_s: float) -> None:
+        """Apply changes to live books, each in its turn, or withdraw the trust in the one that a change does not fit."""
+        self._counters.deltas += len(frames)
+        books, prices, counts, live = self.books, wire.PRICES, wire.COUNTS, BookState.LIVE
+        for frame in frames:
+            body = frame.msg
+            book = books.get(body.market_ticker)
+            if book is None or book.state is not live:
+                self._counters.deltas_unused += 1
+                continue
+            run = body.ts if body.ts_ms is None else body.ts_ms
+            if run != book.run:
+                if book.run is not None and book.is_crossed:  # a snapshot may have been taken inside a run
+                    self._on_crossed(book, at_us, now_s)
+                    continue
+                book.run = run
+            clock = body.clock
+            if clock is not None:
+                if book.clock is not None and clock < book.clock:
+                    self._on_clock(book, clock, at_us, now_s)
+                    continue
+                book.clock = clock
+            try:
+                book.apply(body.side == "yes", prices[body.price_dollars], counts[body.delta_fp])
+            except (NegativeLevel, UnitError) as exc:
+                self._on_impossible(book, exc, at_us, now_s)
+                continue
+            book.seq = frame.seq
+            book.received_us = at_us
+
+    def _on_impossible(self, book: Book, why: NegativeLevel | UnitError, at_us: int, now_s: float) -> None:
+        if isinstance(why, NegativeLevel):
             self._counters.negative_levels += 1
-            self.distrust(book, "negative_level", str(exc), at_us, now_s)
-            return
-        except UnitError as exc:
+            self.distrust(book, "negative_level", str(why), at_us, now_s)
+        else:
             self._counters.protocol_errors += 1
-            self.distrust(book, "bad_number", f"{book.ticker}: {exc}", at_us, now_s)
-            return
-        book.seq = seq
-        book.received_us = at_us
+            self.distrust(book, "bad_number", f"{book.ticker}: {why}", at_us, now_s)
 
     def on_snapshot(self, body: wire.SnapshotBody, seq: int, at_us: int, now_s: float, *, is_asked: bool) -> None:
         """Take a whole book, which is live from now on. `is_asked`: it answers our own request."""

@@ -41,7 +41,7 @@ def known(struct: type[msgspec.Struct], unread: Iterable[str] = ()) -> tuple[str
 BOOK_FIELDS: Final[Mapping[str, Known]] = dict(
     [
         known(wire.Snapshot),
-        known(wire.Delta, ["client_order_id", "subaccount"]),
+        known(wire.Delta, ["market_id", "client_order_id", "subaccount"]),
         known(wire.Subscribed),
         known(wire.Ok),
         known(wire.Unsubscribed),

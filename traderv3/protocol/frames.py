@@ -6,6 +6,7 @@ Source: RFC 6455 section 5. No extension is negotiated, so a reserved bit is an 
 Never: unbounded. A message above `message_max` bytes ends the connection.
 """
 
+from struct import Struct
 from typing import Final, NoReturn
 
 from traderv3.domain.errors import RemoteProtocolError
@@ -16,7 +17,10 @@ _FIN: Final = 0x80
 _RESERVED: Final = 0x70
 _OPCODE: Final = 0x0F
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0x0, 0x1, 0x2, 0x8
-_PLAIN_TEXT: Final = _FIN | _TEXT
+# The frame that a feed is made of: a whole text of 126 to 65,535 bytes, whose head is four bytes long.
+_HEAD: Final = Struct(">HH")
+_PLAIN: Final = (_FIN | _TEXT) << 8 | 126
+_PLAIN_MIN, _PLAIN_MAX = 126, 65_535
 
 
 class FrameReader:
@@ -43,42 +47,65 @@ class FrameReader:
             view = bytes(self._rest)
         else:
             view = bytes(data)
-        size = len(view)
         messages: list[bytes] = []
-        control = b""
-        at = needed = 0
-        while size - at >= 2 and not self.is_closed:
-            first, length = view[at], view[at + 1]
-            start = at + 2
-            if length >= 126:
-                if length > 127:
-                    msg = "the server masked a frame"
-                    raise RemoteProtocolError(msg)
-                start += 2 if length == 126 else 8
-                if start > size:
-                    break
-                shortest = 126 if length == 126 else 65_536
-                length = int.from_bytes(view[at + 2 : start], "big")
-                if not shortest <= length <= self._message_max:
-                    self._refuse(length)
-            end = start + length
-            if end > size:
-                needed = end - at
+        control: list[bytes] = []
+        at, self._needed = 0, 0
+        while not self.is_closed:
+            if self._fragments is None:
+                at = self._take_plain(view, at, messages)
+            end = self._take_any(view, at, messages, control)
+            if end == at:
                 break
-            if first == _PLAIN_TEXT and self._fragments is None:
-                messages.append(view[start:end])
-            elif first & _OPCODE >= _CLOSE:
-                self._check_control(first, length)
-                control += view[at:end]
-                self.is_closed = first & _OPCODE == _CLOSE
-            else:
-                whole = self._take_fragment(first, view[start:end])
-                if whole is not None:
-                    messages.append(whole)
             at = end
         self._rest = bytearray() if self.is_closed else bytearray(view[at:])
-        self._needed = needed
-        return messages, control
+        return messages, b"".join(control)
+
+    def _take_plain(self, view: bytes, at: int, messages: list[bytes]) -> int:
+        """Take the frames from `at` on that need no second look; where the first other one begins."""
+        head, take, last = _HEAD.unpack_from, messages.append, len(view) - _HEAD.size
+        size, most = len(view), min(self._message_max, _PLAIN_MAX)
+        while at <= last:
+            kind, length = head(view, at)
+            end = at + 4 + length
+            if kind != _PLAIN or end > size or not _PLAIN_MIN <= length <= most:
+                break
+            take(view[at + 4 : end])
+            at = end
+        return at
+
+    def _take_any(self, view: bytes, at: int, messages: list[bytes], control: list[bytes]) -> int:
+        """Take one frame at `at`, whatever it is; where it ends, or `at` if it is not whole or there is nothing to take."""
+        size = len(view)
+        if size - at < 2:
+            return at
+        first, length = view[at], view[at + 1]
+        start = at + 2
+        if length >= 126:
+            if length > 127:
+                msg = "the server masked a frame"
+                raise RemoteProtocolError(msg)
+            start += 2 if length == 126 else 8
+            if start > size:
+                return at
+            shortest = 126 if length == 126 else 65_536
+            length = int.from_bytes(view[at + 2 : start], "big")
+            if not shortest <= length <= self._message_max:
+                self._refuse(length)
+        end = start + length
+        if end > size:
+            self._needed = end - at
+            return at
+        if first & _OPCODE >= _CLOSE:
+            self._check_control(first, length)
+            control.append(view[at:end])
+            self.is_closed = first & _OPCODE == _CLOSE
+        elif first == _FIN | _TEXT and self._fragments is None:
+            messages.append(view[start:end])
+        else:
+            whole = self._take_fragment(first, view[start:end])
+            if whole is not None:
+                messages.append(whole)
+        return end
 
     def _check_control(self, first: int, length: int) -> None:
         if first & _RESERVED or not first & _FIN or length > 125 or first & _OPCODE > 0xA:

@@ -7,11 +7,13 @@ Units: prices 1e-4 dollar, counts 0.01 contract, money 1e-6 dollar, times micros
 Source: Kalshi's OpenAPI document 3.34.0. Cursors: an empty string or null ends the pages.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -292,19 +294,20 @@ def _to_listed(raw: _Listed) -> ListedMarket:
     titles = [part for part in (raw.title, raw.yes_sub_title) if part]
     return ListedMarket(
         raw.ticker,
-        raw.event_ticker,
-        raw.status,
+        sys.intern(raw.event_ticker),  # thousands of markets share these two
+        sys.intern(raw.status),
         close_us,
         volume,
         interest,
         title=": ".join(dict.fromkeys(titles)) or None,
-        grid=_to_grid_or_none(raw.price_ranges),
+        grid=_to_grid_or_none(bytes(raw.price_ranges)),
     )
 
 
-def _to_grid_or_none(raw: msgspec.Raw) -> PriceGrid | None:
+@lru_cache(maxsize=64)  # a dozen structures, and thousands of markets that share them
+def _to_grid_or_none(printed: bytes) -> PriceGrid | None:
     try:
-        grid = _to_grid(_RANGES.decode(raw))
+        grid = _to_grid(_RANGES.decode(printed))
     except (*UNDECODABLE, ValueError):
         return None
     return grid if grid.bands else None

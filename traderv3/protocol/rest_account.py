@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from traderv3.domain.units import Money, Price, Qty, parse_money, parse_price, parse_qty
-from traderv3.protocol.rest import Page, parse_time_or_none, reader
+from traderv3.protocol.rest import Page, parse_time, parse_time_or_none, reader
 
 COST_DEFAULT: Final = 10
 _API: Final = "/trade-api/v2"
@@ -95,6 +95,11 @@ def _to_costs(answer: _CostsAnswer) -> EndpointCosts:
     return EndpointCosts(answer.default_cost, {(one.method, one.path): one.cost for one in answer.endpoint_costs})
 
 
+class _AsOf(msgspec.Struct):
+    as_of_time: str
+
+
+read_as_of: Final = reader(_AsOf, lambda answer: parse_time(answer.as_of_time))
 read_account_limits: Final = reader(AccountLimits, lambda limits: limits)
 read_costs: Final = reader(_CostsAnswer, _to_costs)
 

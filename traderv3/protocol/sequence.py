@@ -51,6 +51,13 @@ class Sequence:
         self._late_after = last
         self._recent: list[bytes] = [b""] * _REMEMBERED
 
+    def count(self, raws: tuple[bytes, ...]) -> None:
+        """Count messages that are known to be the next ones, each in its place."""
+        self.last += len(raws)
+        recent = raws[-_REMEMBERED:]
+        for seq, raw in enumerate(recent, self.last - len(recent) + 1):
+            self._recent[seq & _MASK] = raw
+
     def take(self, seq: int, raw: bytes) -> Verdict:
         """Judge the message `raw` numbered `seq`, and count it if it is not from the past."""
         last = self.last

@@ -15,6 +15,8 @@ Never: a book readable as live that a missing, unreadable or impossible message 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from traderv3.domain.book import Book, BookState
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError
@@ -27,6 +29,30 @@ from traderv3.protocol.sequence import NEXT, Verdict
 from traderv3.protocol.subscription import JOINING, Ask, Asked, Input, SessionLimits, Stream, Subscription
 
 __all__ = ["BookSession", "SessionLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Undecodable:
+    """A message that is not what it should be, and why."""
+
+    why: Exception
+
+
+def _decode(batch: tuple[bytes, ...]) -> list[Any]:
+    """Each message as a `wire.Frame`, or as `_Undecodable`."""
+    decode = wire.FRAME.decode
+    try:
+        return list(map(decode, batch))  # nearly always
+    except wire.UNDECODABLE:
+        return [_decode_one(raw) for raw in batch]
+
+
+def _decode_one(raw: bytes) -> wire.Frame | _Undecodable:
+    try:
+        frame: wire.Frame = wire.FRAME.decode(raw)
+    except wire.UNDECODABLE as exc:
+        return _Undecodable(exc)
+    return frame
 
 
 class BookSession:
@@ -173,29 +199,44 @@ class BookSession:
         Raises `RemoteProtocolError` if the subscription cannot be kept, after which the connection must be made anew.
         Whatever else is wrong with a frame is counted, told as a notice, and costs the trust in the books it may concern.
         """
-        decode = wire.FRAME.decode
-        subscription = self._subscription
-        take, on_delta = subscription.sequence.take, self._keeper.on_delta
         batch = tuple(frames)
         self.counters.messages += len(batch)
-        for raw in batch:
-            try:
-                frame = decode(raw)
-            except wire.UNDECODABLE as exc:
-                self._on_unreadable(raw, exc, at_us, now_s)
+        decoded = _decode(batch)
+        at, sid, due = 0, self._subscription.sid, self.last_seq + 1
+        first = due
+        for frame in decoded:
+            if type(frame) is wire.Delta and frame.seq == due and frame.sid == sid:
+                due += 1  # and counted below: what a feed is made of is taken in runs
                 continue
-            if type(frame) is wire.Delta:
-                if frame.sid == subscription.sid or self._adopt(frame.sid, at_us):
-                    verdict = take(frame.seq, raw)
-                    if verdict is NEXT or self._on_trouble(verdict, frame.seq, at_us, now_s):
-                        on_delta(frame.msg, frame.seq, at_us, now_s)
-            elif isinstance(frame, wire.Snapshot):
-                self._on_snapshot(frame, raw, at_us, now_s)
-            else:
-                self._on_reply(frame, raw, at_us, now_s)
+            end = at + due - first
+            self._take_run(batch[at:end], decoded[at:end], at_us, now_s)
+            self._take_other(frame, batch[end], at_us, now_s)
+            at, sid, due = end + 1, self._subscription.sid, self.last_seq + 1
+            first = due
+        self._take_run(batch[at:], decoded[at:], at_us, now_s)
         if batch:
             self._look("last of a batch", batch[-1], at_us)  # a look at every delta would cost more than all the rest
         self._check_repaired(at_us)
+
+    def _take_run(self, raws: tuple[bytes, ...], deltas: list[Any], at_us: int, now_s: float) -> None:
+        """Take deltas of our subscription, of which each has the number after the one before."""
+        if raws:
+            self._subscription.sequence.count(raws)
+            self._keeper.on_deltas(deltas, at_us, now_s)
+
+    def _take_other(self, frame: wire.Frame | _Undecodable, raw: bytes, at_us: int, now_s: float) -> None:
+        """Take a message that is not the next delta: of another kind, with another number, or unreadable."""
+        if isinstance(frame, _Undecodable):
+            self._on_unreadable(raw, frame.why, at_us, now_s)
+        elif isinstance(frame, wire.Delta):
+            if frame.sid == self.sid or self._adopt(frame.sid, at_us):
+                verdict = self._subscription.sequence.take(frame.seq, raw)
+                if verdict is NEXT or self._on_trouble(verdict, frame.seq, at_us, now_s):
+                    self._keeper.on_deltas([frame], at_us, now_s)
+        elif isinstance(frame, wire.Snapshot):
+            self._on_snapshot(frame, raw, at_us, now_s)
+        else:
+            self._on_reply(frame, raw, at_us, now_s)
 
     def settle(self, *, at_us: int, now_s: float) -> None:
         """Judge books whose run does not end: quiet for a while, or of one time for longer than any run lasts."""

@@ -35,7 +35,6 @@ class Actors:
         self.running: dict[str, int] = {}  # how many of each name; more than one is one that outlived its supervisor
         self.running_since: dict[str, float] = {}  # those that run and are not frozen
         self.frozen: set[str] = set()
-        self.struck: set[str] = set()  # told to die, whatever they die of then
         self._scopes: dict[str, trio.CancelScope] = {}
 
     def dress(self, spec: ChildSpec) -> ChildSpec:
@@ -51,7 +50,6 @@ class Actors:
         scope = self._scopes.get(name)
         if scope is not None:
             scope.cancel()
-            self.struck.add(name)
         return scope is not None
 
     def freeze(self, name: str) -> bool:

@@ -4,6 +4,7 @@ Each check raises `Broken` with a sentence, or passes. Units: virtual seconds.
 Never: a look at what the trader ought to have done; only at what is, and at what the world really was.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -49,8 +50,8 @@ HEALTH_STEPS: Final = 4  # steps between two looks at health and tree
 # How an actor may end: by what we did to it, and by what its supervisor does then.
 FORESEEN: Final = ("Mishap: ", "HeartbeatLost: ", "StartFailed: ", "RestartStorm: ", "ended")
 ALIVE: Final = frozenset({MarketStatus.ACTIVE, MarketStatus.INACTIVE})
-# Whatever may keep a right book from being the present one for longer than the cross-check looks back.
-LAGGING: Final = frozenset({"silence", "latency", "drip", "frames", "freeze", "rest", "exchange dies", "venue"})
+TOLD_LATE_S: Final = 40.0  # how long the bus may be down before it tells that REST disagrees
+OURSELVES: Final = "simulation"  # as a subscriber of the bus
 EXCHANGE_ENDS: Final = "ConnectivityError: the exchange process ended"
 
 
@@ -74,7 +75,6 @@ class Invariants:
         self._network = network
         self._lost_since: float | None = None
         self._lag_s = LAG_FROZEN_S if any(fault.kind == "freeze" for fault in plan.faults) else LAG_S
-        self._may_lag = any(fault.kind in LAGGING for fault in plan.faults)
         self._venue = venue
         self._disk = disk
         self._actors = actors
@@ -107,12 +107,16 @@ class Invariants:
             if fact.target is State.READY and (doubt := self._why_not_ready()) is not None:
                 raise Broken(f"the state became ready, and {doubt}")
             self.transitions.append(fact)
-        elif isinstance(fact, BookDisagrees) and not self._may_lag:
-            raise Broken(f"REST disagrees with {fact.ticker}, and nothing was late")
+        elif isinstance(fact, BookDisagrees):
+            self._check_disagreement(fact)
         elif isinstance(fact, ActorChanged) and fact.error is not None and not _is_foreseen(fact.name, fact.error):
-            if fact.name not in self._actors.struck:
-                raise Broken(f"{fact.name} died of {fact.error}")
-            self._actors.struck.discard(fact.name)
+            raise Broken(f"{fact.name} died of {fact.error}")
+
+    def _check_disagreement(self, fact: BookDisagrees) -> None:
+        """A right book (the witness sees to that) differs from REST only if it is late, or of an exchange that is gone."""
+        late_at = self._witness.late_at.get(fact.connection, -math.inf)
+        if self._venue.starts <= 1 and trio.current_time() - late_at > TOLD_LATE_S:
+            raise Broken(f"REST disagrees with {fact.ticker}, and {fact.connection} was not late")
 
     def _why_not_ready(self) -> str | None:
         """A book without which the trader may not be called ready; told by the bus a moment after it became so."""
@@ -153,6 +157,8 @@ class Invariants:
             box = subscriber.mailbox
             if box.depth > box.capacity or box.high_water > box.capacity:
                 raise Broken(f"the mailbox of {name} holds {box.depth} of {box.capacity}")
+            if name == OURSELVES and subscriber.failed:
+                raise Broken("the simulation's own hearing of facts failed")
             handled = subscriber.handled + subscriber.failed + subscriber.timed_out + subscriber.skipped
             in_hand = box.accepted - box.dropped - box.conflated - box.depth - handled
             if not 0 <= in_hand <= 1:
@@ -197,7 +203,8 @@ class Invariants:
         if Status.STARTING in self._statuses:
             yield "an actor does not come up"
         assert self._trader.archive is not None
-        if self._disk.is_away and self._trader.archive.queue.stats().depth:
+        queue = self._trader.archive.queue.stats()
+        if self._disk.is_away and (queue.depth or queue.spill_bytes):
             yield "the database is away, and rows wait"
         if self._disk.is_full and feed.link is Link.CONNECTED:
             yield "the disk is full"
@@ -212,22 +219,10 @@ class Invariants:
     def why_not_well(self) -> str | None:
         """What is still to recover, or None."""
         trader = self._trader
-        state = trader.pilot.machine.state
         if self._actors.frozen:
             return f"{', '.join(sorted(self._actors.frozen))} is frozen"
-        expected = self._expected()
-        if not expected:  # nothing left to live for, which is said
-            return None if state is State.ERROR else f"no market is left, and the state is {state}"
-        if state not in OPERATING:
-            return f"the state is {state}: {trader.pilot.machine.context}"
-        for ticker in expected:
-            book = trader.feed.books.get(ticker)
-            if book is None or book.state is not BookState.LIVE:
-                return f"{ticker} is open and {book.state if book else 'not watched'}"
-        try:
-            self._witness.check_lag(LAG_CALM_S)
-        except Broken as broken:
-            return str(broken)
+        if (why_not := self._why_no_books()) is not None:
+            return why_not
         open_gaps = [gap.what for gap in trader.feed.gaps if gap.how is None]
         if open_gaps or trader.feed.suspects:
             return f"gaps under repair: {open_gaps}, suspects: {list(trader.feed.suspects)}"
@@ -237,12 +232,30 @@ class Invariants:
         if down:
             return ", ".join(down)
         health = trader.aggregator.assess()
-        if health.level is not Level.HEALTHY:
+        if health.level is not (Level.HEALTHY if self._expected() else Level.UNHEALTHY):
             return f"health is {health.level}: {'; '.join(reason.message for reason in health.reasons)}"
         assert trader.archive is not None
         queue, journal = trader.archive.queue.stats(), trader.archive.journal.stats()
         if queue.trouble or queue.spill_bytes or journal.trouble:
             return f"storage: {queue.trouble or journal.trouble or 'rows wait in the spill'}"
+        return None
+
+    def _why_no_books(self) -> str | None:
+        """Why the books of the wanted markets are not as they ought to be; where none is left to live for, that is said."""
+        state = self._trader.pilot.machine.state
+        expected = self._expected()
+        if not expected:
+            return None if state is State.ERROR else f"no market is left, and the state is {state}"
+        if state not in OPERATING:
+            return f"the state is {state}: {self._trader.pilot.machine.context}"
+        for ticker in expected:
+            book = self._trader.feed.books.get(ticker)
+            if book is None or book.state is not BookState.LIVE:
+                return f"{ticker} is open and {book.state if book else 'not watched'}"
+        try:
+            self._witness.check_lag(LAG_CALM_S)
+        except Broken as broken:
+            return str(broken)
         return None
 
     def _expected(self) -> list[str]:

@@ -8,8 +8,9 @@ Never: two of these at a time in one process.
 """
 
 import gc
+import math
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import trio
 from trio._core import _run
@@ -19,6 +20,41 @@ LOOK_STEPS: Final = 4096
 STANDSTILL_LOOKS: Final = 100  # 400,000 turns at one moment; a burst of the exchange takes a few thousand
 
 T = TypeVar("T")
+
+
+class NobodyWakes(BaseException):
+    """Every task waits, and none for a moment in time: nothing would ever happen again.
+
+    No `Exception`, since whoever catches those would wait again.
+    """
+
+
+def _watched_clock() -> MockClock:
+    """A clock that jumps; where there is nothing to jump to, whoever waits does so no longer, shielded or not."""
+    clock = MockClock(autojump_threshold=0)
+    jump = clock._autojump  # noqa: SLF001 - what trio calls when all tasks wait; its class is final, so replaced here
+
+    def jump_or_end() -> None:
+        if trio.lowlevel.current_statistics().seconds_to_next_deadline == math.inf:
+            for task in _leaves(_run.GLOBAL_RUN_CONTEXT.runner.main_task):
+                task._attempt_abort(_raise_nobody_wakes)  # noqa: SLF001 - how trio cancels a wait
+        else:
+            jump()
+
+    clock._autojump = jump_or_end  # type: ignore[method-assign]  # noqa: SLF001
+    return clock
+
+
+def _leaves(task: trio.lowlevel.Task | None) -> list[trio.lowlevel.Task]:
+    """The tasks below this one, itself included, that wait for none of their own."""
+    if task is None:
+        return []
+    below = [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return [leaf for child in below for leaf in _leaves(child)] if below else [task]
+
+
+def _raise_nobody_wakes() -> NoReturn:
+    raise NobodyWakes
 
 
 class Standstill(trio.abc.Instrument):
@@ -42,7 +78,9 @@ class Standstill(trio.abc.Instrument):
 
 
 def run_seeded(main: Callable[[], Awaitable[T]], seed: int) -> T:
-    """What `main` returns. Garbage is collected before and after, since a collection in between may end generators."""
+    """What `main` returns. Raises `NobodyWakes`, in a group or not, where a run would never end.
+
+    Garbage is collected before and after, since a collection in between may end generators."""
     was_allowed, state = _run._ALLOW_DETERMINISTIC_SCHEDULING, _run._r.getstate()  # noqa: SLF001 - see above
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # noqa: SLF001
     _run._r.seed(seed)  # noqa: SLF001
@@ -51,7 +89,7 @@ def run_seeded(main: Callable[[], Awaitable[T]], seed: int) -> T:
     gc.collect()
     gc.disable()
     try:
-        return trio.run(main, clock=MockClock(autojump_threshold=0))
+        return trio.run(main, clock=_watched_clock())
     finally:
         gc.enable()
         _run._r.setstate(state)  # noqa: SLF001

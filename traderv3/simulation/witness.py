@@ -8,6 +8,7 @@ Never: a look into the trader's own decoding or counting.
 """
 
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -22,6 +23,8 @@ from traderv3.exchange.session import BOOK_CHANNEL, ClientSession, Subscription
 from traderv3.simulation.network import PRESENT, Connection
 
 HEAD_BYTES: Final = 400
+NEVER: Final = sys.maxsize  # the number of what a subscription that is over does not tell any more
+LATE_S: Final = 1.5  # less than a cross-check waits for what is under way
 _NUMBERS: Final = re.compile(rb'"sid":(\d+),"seq":(\d+)')
 _MARKET: Final = re.compile(rb'"market_ticker":"([^"]+)"')
 
@@ -67,13 +70,20 @@ class _WitnessedSession(ClientSession):
             self._write_down(int(numbers[1]), int(numbers[2]), frame)
         super().answer(frame)
 
+    def drop(self, subscription: Subscription) -> None:
+        super().drop(subscription)
+        if subscription.channel == BOOK_CHANNEL:  # whatever happens from now on, this subscription does not tell
+            self._log(subscription.sid).append((NEVER, "", {}, {}, trio.current_time()))
+
+    def _log(self, sid: int) -> deque[Moment]:
+        return self._truth.said.setdefault((self._connection.number, sid), deque())
+
     def _write_down(self, sid: int, seq: int, frame: bytes) -> None:
         named = _MARKET.search(frame, 0, HEAD_BYTES)
         assert named is not None
         ticker = named[1].decode()
         book = self._truth.listings[ticker].book
-        log = self._truth.said.setdefault((self._connection.number, sid), deque())
-        log.append((seq, ticker, dict(book.yes), dict(book.no), trio.current_time()))
+        self._log(sid).append((seq, ticker, dict(book.yes), dict(book.no), trio.current_time()))
 
 
 class _Taken:
@@ -98,6 +108,7 @@ class Witness:
         self.taken = 0  # messages, by the connections that carry books
         self.jumps = 0
         self.checked = 0  # live books compared
+        self.late_at: dict[str, float] = {}  # by connector: when it was last seen `LATE_S` behind the exchange
         self._connections = connections
         self._report = report  # of what is broken while an actor of the trader waits for us: it must not hear of it
         self._open: dict[int, _Taken] = {}
@@ -200,10 +211,15 @@ class Witness:
             log = self.said.get((taken.connection.number, taken.sid))
             if not log or not self.feed.lines[taken.name].holds:
                 continue
-            ticker, behind_s = log[0][1], trio.current_time() - log[0][4]
-            book = self.feed.books.get(ticker)
-            if behind_s > most_s and book is not None and book.state is BookState.LIVE:
-                raise Broken(f"{ticker} reads as live on {taken.name} and is {behind_s:.1f} s behind the exchange")
+            named, behind_s = log[0][1], trio.current_time() - log[0][4]
+            if behind_s >= LATE_S:
+                self.late_at[taken.name] = trio.current_time()
+            if behind_s <= most_s:
+                continue
+            for ticker in (named,) if named else self.feed.lines[taken.name].tickers:
+                book = self.feed.books.get(ticker)
+                if book is not None and book.state is BookState.LIVE:
+                    raise Broken(f"{ticker} reads as live on {taken.name} and is {behind_s:.1f} s behind the exchange")
 
     def check_quiet(self) -> None:
         """In the end, with nothing under way: everything that came was taken, and counted. Raises `Broken`."""

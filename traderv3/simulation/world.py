@@ -36,10 +36,10 @@ from traderv3.simulation.actors import Actors
 from traderv3.simulation.consoles import SimulatedConsole, talk_with
 from traderv3.simulation.disk import Disk
 from traderv3.simulation.http import SimulatedHttp
-from traderv3.simulation.invariants import Invariants
+from traderv3.simulation.invariants import OURSELVES, Invariants
 from traderv3.simulation.network import Network
 from traderv3.simulation.plan import CALM_S, RECOVERY_S, Plan
-from traderv3.simulation.scheduler import Standstill, run_seeded
+from traderv3.simulation.scheduler import NobodyWakes, Standstill, run_seeded
 from traderv3.simulation.strike import Clock, Striker
 from traderv3.simulation.trace import Trace
 from traderv3.simulation.venue import SimulatedExchange
@@ -84,6 +84,8 @@ def simulate(plan: Plan) -> Outcome:
                 run_seeded(world.live, plan.seed)
             except* Broken:
                 assert outcome.broken is not None
+            except* NobodyWakes:
+                outcome.broken = outcome.broken or "in the end: every task waits, and none for a moment in time"
             if outcome.broken is None:
                 aftermath.check(world.keepings(), outcome)
     finally:
@@ -122,7 +124,7 @@ class World:
         )
         self.trader = self._make_trader()
         self.witness.feed = self.trader.feed
-        self.trader.bus.subscribe("simulation", (object,), handles(self._hear))
+        self.trader.bus.subscribe(OURSELVES, (object,), handles(self._hear))
         self.trader.bus.subscribe("consumer", (object,), self._consume)
         self.invariants = Invariants(plan, self.trader, self.witness, self.network, self.venue, self.disk, self.actors)
         self.striker = Striker(
@@ -244,7 +246,7 @@ class World:
             connections=self.plan.connections,
             control_token=None,
             dev_origin=None,
-            strategy=None,
+            strategy="hold",
             enable_trading=False,
             arm_production=None,
         )

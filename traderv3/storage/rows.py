@@ -156,7 +156,7 @@ class FillRow(Row, frozen=True, kw_only=True, tag="fill", gc=False):
     yes_price: Price
     count: Qty
     fee: Money
-    position: Qty
+    position: Qty | None
     received_us: int
 
 

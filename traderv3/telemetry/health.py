@@ -6,8 +6,9 @@ Units: microseconds since the epoch, except names in `_s` and `_ms`.
 Never: quiet taken for trouble. A market may say nothing for an hour; an unknown ticker is a warning, not a reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from traderv3.core.supervision import NodeReport, Status
@@ -18,6 +19,7 @@ from traderv3.domain.states import State
 HOLD_US: Final = 5_000_000
 LAG_MS_MAX: Final = 250.0
 PATIENCE_S: Final = 5.0  # connecting is no illness until it takes longer than this
+NO_TROUBLES: Final[Mapping[str, str]] = MappingProxyType({})
 _SEVERITY: Final = tuple(Level)
 
 
@@ -42,12 +44,13 @@ def find_causes(
     log_lost: int,
     rest_trouble: str | None,
     storage_troubles: Iterable[str] = (),
-    trading_trouble: str | None = None,
+    trading_troubles: Mapping[str, str] = NO_TROUBLES,
     now_us: int,
 ) -> list[Cause]:
     """Everything that is wrong at this moment, in no order. `held_s`: how long the state has lasted.
 
-    `rest_trouble`: why the venue's REST is not asked any more, `trading_trouble`: why trading is halted; None while all is well.
+    `rest_trouble`: why the venue's REST is not asked any more, None while it is; `trading_troubles`: what a person must know
+    of trading, by kind.
     """
     causes: list[Cause] = []
     closed = feed.hours.sentence(now_us)
@@ -69,8 +72,7 @@ def find_causes(
     if rest_trouble is not None:
         message = f"REST is away ({rest_trouble}); the stream goes on, books are not cross-checked"
         causes.append(Cause("rest", message, Level.DEGRADED))
-    if trading_trouble is not None:
-        causes.append(Cause("trading", trading_trouble, Level.DEGRADED))
+    causes += [Cause("trading", trouble, Level.DEGRADED, kind=kind) for kind, trouble in trading_troubles.items()]
     causes += [Cause("storage", trouble, Level.DEGRADED, kind=trouble[:12]) for trouble in storage_troubles]
     causes += _actors_down(tree)
     if lag_ms > LAG_MS_MAX:

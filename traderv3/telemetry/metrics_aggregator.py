@@ -7,7 +7,7 @@ Never: a number that nothing measured: a rate or a lag is 0 only until the first
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +49,7 @@ class MetricsAggregator:
         log_lost: Callable[[], int],
         rest_trouble: Callable[[], str | None] = lambda: None,
         storage_troubles: Callable[[], Sequence[str]] = list,
-        trading_trouble: Callable[[], str | None] = lambda: None,
+        trading_troubles: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._feed = feed
         self._wall_us = wall_us
@@ -59,7 +59,7 @@ class MetricsAggregator:
         self._log_lost = log_lost
         self._rest_trouble = rest_trouble
         self._storage_troubles = storage_troubles
-        self._trading_trouble = trading_trouble
+        self._trading_troubles = trading_troubles
         self._log_lost_before = 0
         self._log_lost_lately = 0
         self._judge = HealthJudge()
@@ -96,7 +96,7 @@ class MetricsAggregator:
             log_lost=self._log_lost_lately,
             rest_trouble=self._rest_trouble(),
             storage_troubles=self._storage_troubles(),
-            trading_trouble=self._trading_trouble(),
+            trading_troubles=self._trading_troubles(),
             now_us=now_us,
         )
         return self._judge.judge(causes, now_us=now_us)

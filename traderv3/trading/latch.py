@@ -9,7 +9,7 @@ Never: a milder mode than the file's after a restart.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(component="trading")
 
 REASON_MAX: Final = 200  # characters
 
-
+Blocking = Callable[[Callable[[], None]], Awaitable[None]]  # runs what may take the disk's time
 _STRICTNESS: Final = tuple(Mode)
 
 
@@ -34,9 +34,15 @@ class TradingLatch:
     """
 
     def __init__(
-        self, path: Path | None, *, wall_us: Callable[[], int], on_change: Callable[[Stand], None] = lambda _: None
+        self,
+        path: Path | None,
+        *,
+        wall_us: Callable[[], int],
+        on_change: Callable[[Stand], None] = lambda _: None,
+        blocking: Blocking = trio.to_thread.run_sync,
     ) -> None:
         self._path = path
+        self._blocking = blocking
         self._wall_us = wall_us
         self.on_change = on_change
         self._writing = trio.Lock()
@@ -49,15 +55,13 @@ class TradingLatch:
         is_stricter = _STRICTNESS.index(mode) >= _STRICTNESS.index(before.mode)
         if is_stricter:
             self._move(stand)
-        async with self._writing:
-            try:
-                await trio.to_thread.run_sync(self._write, stand)
-            except OSError as exc:
-                held = f"{self.stand.mode} holds until a restart" if is_stricter else f"{self.stand.mode} still holds"
-                msg = f"{held}, but could not be kept in {self._path}: {exc.strerror or exc}"
-                raise NotKept(msg) from exc
-            if not is_stricter and self.stand is before:  # a halt that came meanwhile is written after us, and holds
-                self._move(stand)
+        with trio.CancelScope(shield=is_stricter):  # a stricter word is kept, even if whoever said it goes away
+            async with self._writing:
+                await self._keep(stand, is_stricter=is_stricter)
+                if (
+                    not is_stricter and self.stand is before
+                ):  # a halt that came meanwhile is written after us, and holds
+                    self._move(stand)
         return self.stand
 
     @property
@@ -66,6 +70,14 @@ class TradingLatch:
         if self.stand.mode is not Mode.HALTED:
             return None
         return f"trading is halted by {self.stand.by}: {self.stand.reason}; no order is sent until `resume`"
+
+    async def _keep(self, stand: Stand, *, is_stricter: bool) -> None:
+        try:
+            await self._blocking(lambda: self._write(stand))
+        except OSError as exc:
+            held = f"{self.stand.mode} holds until a restart" if is_stricter else f"{self.stand.mode} still holds"
+            msg = f"{held}, but could not be kept in {self._path}: {exc.strerror or exc}"
+            raise NotKept(msg) from exc
 
     def _move(self, stand: Stand) -> None:
         self.stand = stand

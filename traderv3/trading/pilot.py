@@ -27,6 +27,7 @@ log = structlog.get_logger(component="state_machine")
 
 LOOK_S: Final = 0.05
 LOST_S: Final = 1.0  # no connection or no live book for so long ends `ready`
+IDLE_S: Final = 1.0  # without an order for so long ends `acting`: between two quotes nothing ends
 
 TABLE: Final = StateTable(
     edges=EDGES, initial=State.STARTUP, final=frozenset({State.SHUTDOWN}), limits_s=LIMITS_S, overdue=OVERDUE
@@ -34,8 +35,21 @@ TABLE: Final = StateTable(
 
 
 @dataclass(frozen=True, slots=True)
+class TradingFacts:
+    """How trading stands. `why` says it in a sentence: what is in the way, or what was reconciled."""
+
+    may_trade: bool  # the settings allow it, nobody halted it, the account is heard
+    is_clean: bool  # the venue's account and ours agree
+    idle_s: float  # since an order was on its way or rested; 0.0 while one is
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision needs. `lost_s`: seconds since there was a connection and a live book, 0.0 while there are."""
+    """What the decision needs. `lost_s`: seconds since there was a connection and a live book, 0.0 while there are.
+
+    `trading` is None where others decide (a replay).
+    """
 
     is_served: bool  # bus, metrics and console are up
     is_connected: bool
@@ -50,6 +64,7 @@ class Facts:
     closed: str | None  # why the exchange is not open, as it says itself
     problem: str | None
     retry_in_s: float  # in `error`: until the next try; 0.0 when it is due
+    trading: TradingFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,26 @@ def next_move(state: State, facts: Facts) -> Move | None:
             return Move(State.CONNECTIVITY, "the venue is back")
         case State.ERROR if facts.problem is None and facts.retry_in_s <= 0:
             return Move(State.CONNECTIVITY, "trying again")
+        case _ if state in OPERATING and facts.trading is not None:
+            return _next_in_trading(state, facts.trading)
+    return None
+
+
+def _next_in_trading(state: State, trading: TradingFacts) -> Move | None:
+    """The move among the states in which books are live."""
+    match state:
+        case State.READY if trading.may_trade:
+            return Move(State.CALIBRATING, "reading orders, positions and balance")
+        case State.CALIBRATING | State.TRADING_READY | State.ACTING if not trading.may_trade:
+            return Move(State.READY, trading.why)
+        case State.TRADING_READY | State.ACTING if not trading.is_clean:
+            return Move(State.CALIBRATING, trading.why)
+        case State.CALIBRATING if trading.is_clean:
+            return Move(State.TRADING_READY, trading.why)
+        case State.TRADING_READY if trading.idle_s == 0:
+            return Move(State.ACTING, "an order is on its way or rests")
+        case State.ACTING if trading.idle_s >= IDLE_S:
+            return Move(State.TRADING_READY, "no order is on its way or rests")
     return None
 
 
@@ -104,8 +139,10 @@ class Pilot:
         rng: random.Random,
         backoff: Backoff,
         record: Callable[[StateChanged], None] = lambda _: None,
+        trading: Callable[[], TradingFacts | None] = lambda: None,
     ) -> None:
         self._feed = feed
+        self._trading = trading
         self._record = record
         self._is_served = is_served
         self._bus = bus
@@ -174,4 +211,5 @@ class Pilot:
             closed=feed.hours.sentence(wall_us) if feed.hours.is_closed(wall_us) else None,
             problem=feed.problem,
             retry_in_s=max(0.0, self._retry_at - now),
+            trading=self._trading(),
         )

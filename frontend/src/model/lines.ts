@@ -1,5 +1,14 @@
 /** Rows of the events: log lines as they come, everything else in its text form. */
-import type { Actor, Alert, CommandResult, ConsoleLine, Risk, StateTransition } from "../protocol/messages";
+import type {
+  Actor,
+  Alert,
+  CommandResult,
+  ConsoleLine,
+  FillReport,
+  OrderReport,
+  Risk,
+  StateTransition,
+} from "../protocol/messages";
 import { LINES_MAX, type Line } from "./model";
 import { Ring } from "./ring";
 
@@ -36,6 +45,25 @@ export function riskLine(data: Risk, seq: number, timestamp: string): NewLine {
   const level = data.mode === "active" ? "info" : "warning";
   const message = `trading ${data.mode}, by ${data.by}`;
   return { kind: "risk", seq, level, timestamp, source: "risk", message, context: data.reason, data };
+}
+
+const ORDER_LEVELS: ReadonlyMap<string, Line["level"]> = new Map<string, Line["level"]>([
+  ["unknown", "warning"],
+  ["rejected", "warning"],
+]);
+
+export function orderLine(data: OrderReport, seq: number, timestamp: string): NewLine {
+  const { client_order_id, side, ticker, price, count, filled, state, in_flight, why } = data;
+  const level = ORDER_LEVELS.get(state) ?? "info";
+  const under = in_flight === null ? "" : `, ${in_flight}`;
+  const message = `order ${client_order_id} ${state}${under}: ${side} ${count} ${ticker} at ${price}, filled ${filled}`;
+  return { kind: "order", seq, level, timestamp, source: "orders", message, context: why ?? "", data };
+}
+
+export function fillLine(data: FillReport, seq: number): NewLine {
+  const { side, count, ticker, price, role, fee, timestamp } = data;
+  const message = `fill: ${side} ${count} ${ticker} at ${price} as ${role}, fee ${fee}`;
+  return { kind: "fill", seq, level: "info", timestamp, source: "fills", message, context: "", data };
 }
 
 export function commandLine(data: CommandResult, seq: number, timestamp: string): NewLine {

@@ -17,6 +17,7 @@ import type {
   Risk,
   StateTransition,
   SupervisionNode,
+  Trading,
 } from "../protocol/messages";
 import { Ring } from "./ring";
 import type { Level, LineKind } from "./view";
@@ -80,6 +81,7 @@ export interface Model {
   readonly feed: FeedReport | null;
   readonly latency: Latency | null;
   readonly risk: Risk | null;
+  readonly trading: Trading | null;
   readonly transitions: Ring<StateTransition>;
   readonly lines: Ring<Line>;
   readonly series: Ring<Sample>;
@@ -105,6 +107,7 @@ export const EMPTY: Model = {
   feed: null,
   latency: null,
   risk: null,
+  trading: null,
   transitions: Ring.of(TRANSITIONS_MAX),
   lines: Ring.of(LINES_MAX),
   series: Ring.of(SAMPLES_MAX),

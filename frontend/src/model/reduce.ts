@@ -4,9 +4,20 @@
  * A logged message whose number is already in the model is a repeat after a resume and changes nothing.
  */
 import { LOGGED, type MarketTop, type Message, type TraderStatus } from "../protocol/messages";
-import { actorLine, alertLine, appendLine, commandLine, logLine, riskLine, transitionLine } from "./lines";
+import {
+  actorLine,
+  alertLine,
+  appendLine,
+  commandLine,
+  fillLine,
+  logLine,
+  orderLine,
+  riskLine,
+  transitionLine,
+} from "./lines";
 import { EMPTY, type Model } from "./model";
 import { fromSnapshot } from "./snapshot";
+import { withFill, withOrder, withPart } from "./trading";
 import { merge, traderAfter } from "./transitions";
 import { withActor, withMailbox } from "./tree";
 
@@ -84,6 +95,20 @@ function apply(model: Model, message: Message): Model {
       const line = riskLine(message.data, seq, timestamp);
       return { ...model, risk: message.data, lines: appendLine(model.lines, line) };
     }
+    case "order": {
+      const lines = appendLine(model.lines, orderLine(message.data, seq, timestamp));
+      return { ...model, trading: withOrder(model.trading, message.data), lines };
+    }
+    case "fill": {
+      const lines = appendLine(model.lines, fillLine(message.data, seq));
+      return { ...model, trading: withFill(model.trading, message.data), lines };
+    }
+    case "position":
+    case "pnl":
+    case "limits":
+    case "decision":
+    case "recon":
+      return { ...model, trading: withPart(model.trading, message) };
     case "console":
       return { ...model, lines: appendLine(model.lines, logLine(message.data)) };
     case "alert": {

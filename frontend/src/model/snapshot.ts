@@ -5,7 +5,17 @@ import { type Model, RESULTS_MAX, SAMPLES_MAX, TRANSITIONS_MAX } from "./model";
 import { Ring } from "./ring";
 
 export function fromSnapshot(model: Model, data: Snapshot, seq: number, atMs: number): Model {
-  const { state, state_since: since, state_context: context, health, reasons, metrics, risk, latency } = data;
+  const {
+    state,
+    state_since: since,
+    state_context: context,
+    health,
+    reasons,
+    metrics,
+    risk,
+    latency,
+    trading,
+  } = data;
   const { connections, connection_events, gaps, rest, cross_check, exchange } = data;
   return {
     connection: model.connection,
@@ -20,6 +30,7 @@ export function fromSnapshot(model: Model, data: Snapshot, seq: number, atMs: nu
     feed: { connections, connection_events, gaps, rest, cross_check, exchange },
     latency,
     risk,
+    trading,
     transitions: Ring.of(TRANSITIONS_MAX, data.transitions),
     lines: linesOf([...data.log.map(logLine), ...data.transitions.map(transitionLine)]),
     series: Ring.of(SAMPLES_MAX, [{ atMs, metrics, lagMs: model.lagMs }]),

@@ -2,14 +2,23 @@
 import type { ConsoleLine } from "../protocol/messages";
 
 export type Level = ConsoleLine["level"];
-export type LineKind = "log" | "transition" | "actor" | "alert" | "risk" | "command";
+export type LineKind = "log" | "transition" | "actor" | "alert" | "risk" | "order" | "fill" | "command";
 export type Tab = "events" | "orders" | "positions" | "decisions" | "risk";
 /** How far back the events go. */
 export type Span = "1m" | "5m" | "15m" | "1h" | "all";
 export type TimeZone = "utc" | "local";
 
 export const LEVELS: readonly Level[] = ["debug", "info", "warning", "error", "critical"];
-export const LINE_KINDS: readonly LineKind[] = ["log", "transition", "actor", "alert", "risk", "command"];
+export const LINE_KINDS: readonly LineKind[] = [
+  "log",
+  "transition",
+  "actor",
+  "alert",
+  "risk",
+  "order",
+  "fill",
+  "command",
+];
 export const TABS: readonly Tab[] = ["events", "orders", "positions", "decisions", "risk"];
 export const SPANS: readonly Span[] = ["1m", "5m", "15m", "1h", "all"];
 const TIME_ZONES: readonly TimeZone[] = ["utc", "local"];

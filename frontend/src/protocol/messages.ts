@@ -15,6 +15,13 @@ export type Message =
   | FeedReportMessage
   | LatencyMessage
   | RiskMessage
+  | OrderReportMessage
+  | FillReportMessage
+  | PositionReportMessage
+  | PnlMessage
+  | LimitsMessage
+  | DecisionMessage
+  | ReconMessage
   | ConsoleLineMessage
   | AlertMessage
   | HeartbeatMessage
@@ -79,6 +86,7 @@ export interface Snapshot {
   exchange: ExchangeReport;
   latency: Latency;
   risk: Risk;
+  trading: Trading;
   transitions: StateTransition[];
   warnings: string[];
   reason: "connected" | "overflow" | "past" | "resume_too_old";
@@ -307,6 +315,144 @@ export interface Risk {
   resting_orders: number;
 }
 /**
+ * Everything of trading at one moment. `orders`: open ones first, then the latest that are over; newest fill first.
+ */
+export interface Trading {
+  orders: OrderReport[];
+  fills: FillReport[];
+  positions: PositionReport[];
+  pnl: Pnl;
+  limits: Limits;
+  decision: Decision;
+  recon: Recon;
+}
+/**
+ * One order of ours after a change. `side` is bid (long YES) or ask (long NO, or closing YES) at the YES `price`.
+ *
+ *     `state` is intended, sent, unknown, resting, filled, cancelled, rejected or void (never came to be); `in_flight` says
+ *     that a cancel or a change is on its way; `ahead` is what must trade before it, where that is known.
+ */
+export interface OrderReport {
+  client_order_id: string;
+  order_id: string | null;
+  strategy: string;
+  ticker: string;
+  side: "ask" | "bid";
+  price: string;
+  count: string;
+  filled: string;
+  remaining: string;
+  state: string;
+  is_open: boolean;
+  in_flight: string | null;
+  created: string;
+  expires: string | null;
+  why: string | null;
+  ahead: string | null;
+}
+/**
+ * One fill of ours, at the YES `price`; `strategy` is null for an order that was not ours to begin with.
+ */
+export interface FillReport {
+  trade_id: string;
+  client_order_id: string | null;
+  strategy: string | null;
+  ticker: string;
+  side: "ask" | "bid";
+  role: "maker" | "taker";
+  price: string;
+  count: string;
+  fee: string;
+  timestamp: string;
+}
+/**
+ * What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost.
+ *
+ *     `unrealized` is null without a live book to value it by; `venue_position` is there where the venue says otherwise.
+ */
+export interface PositionReport {
+  ticker: string;
+  position: string;
+  average: string | null;
+  realized: string;
+  unrealized: string | null;
+  fees: string;
+  worst_case: string;
+  venue_position: string | null;
+}
+/**
+ * Money in dollars, for all markets together. `balance` is the venue's, null until it was read.
+ *
+ *     `total` is realised plus unrealised less fees; null while something held cannot be valued.
+ */
+export interface Pnl {
+  balance: string | null;
+  total: string | null;
+  realized: string;
+  unrealized: string | null;
+  fees: string;
+  worst_case: string;
+  resting: number;
+  unknown: number;
+}
+/**
+ * Every limit, the most used first.
+ */
+export interface Limits {
+  limits: LimitReport[];
+}
+/**
+ * One limit of risk and how much of it is used, both in `unit`; `share` is used / limit, 1 and more at the limit.
+ */
+export interface LimitReport {
+  rule: string;
+  scope: string;
+  used: string;
+  limit: string;
+  unit: string;
+  share: number;
+}
+/**
+ * What the strategy does and why not: `stage` is off, waiting, calibrating, clean or acting.
+ */
+export interface Decision {
+  stage: string;
+  why: string | null;
+  strategy: string;
+  calibrated: string | null;
+  decided: string | null;
+  refusals: Refusal[];
+}
+/**
+ * An order that risk, or the venue, refused; equal ones in a row are counted.
+ */
+export interface Refusal {
+  rule: string;
+  why: string;
+  ticker: string;
+  strategy: string;
+  by: "risk" | "venue";
+  times: number;
+  timestamp: string;
+}
+/**
+ * What reconciliation found different, newest last.
+ */
+export interface Recon {
+  differences: Difference[];
+}
+/**
+ * Our number and the venue's; quarantined until both agree.
+ */
+export interface Difference {
+  what: string;
+  key: string;
+  ours: string;
+  venue: string;
+  since: string;
+  is_settled: boolean;
+}
+/**
  * One change of state, after it happened; `context` is a sentence a person understands.
  *
  *     `seq` is its number in the event log. It is null, and so is `metrics`, for what an earlier run of this trader did: that was
@@ -528,6 +674,48 @@ export interface RiskMessage {
   timestamp: string;
   data: Risk;
 }
+export interface OrderReportMessage {
+  type: "order";
+  seq: number;
+  timestamp: string;
+  data: OrderReport;
+}
+export interface FillReportMessage {
+  type: "fill";
+  seq: number;
+  timestamp: string;
+  data: FillReport;
+}
+export interface PositionReportMessage {
+  type: "position";
+  seq: number;
+  timestamp: string;
+  data: PositionReport;
+}
+export interface PnlMessage {
+  type: "pnl";
+  seq: number;
+  timestamp: string;
+  data: Pnl;
+}
+export interface LimitsMessage {
+  type: "limits";
+  seq: number;
+  timestamp: string;
+  data: Limits;
+}
+export interface DecisionMessage {
+  type: "decision";
+  seq: number;
+  timestamp: string;
+  data: Decision;
+}
+export interface ReconMessage {
+  type: "recon";
+  seq: number;
+  timestamp: string;
+  data: Recon;
+}
 export interface ConsoleLineMessage {
   type: "console";
   seq: number;
@@ -589,7 +777,7 @@ export interface BatchMessage {
 /** Fields that `data` must have, by kind: what the decoder checks at the socket. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
-  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "latency", "risk", "transitions", "warnings", "reason", "dropped", "market_tops", "books", "log", "alerts"],
+  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "latency", "risk", "trading", "transitions", "warnings", "reason", "dropped", "market_tops", "books", "log", "alerts"],
   history_replay: ["transitions", "count"],
   trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
   state_transition: ["from_state", "to_state", "context", "timestamp", "metrics", "seq"],
@@ -601,6 +789,13 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   feed: ["connections", "connection_events", "gaps", "rest", "cross_check", "exchange"],
   latency: ["stages"],
   risk: ["mode", "since", "by", "reason", "resting_orders"],
+  order: ["client_order_id", "order_id", "strategy", "ticker", "side", "price", "count", "filled", "remaining", "state", "is_open", "in_flight", "created", "expires", "why", "ahead"],
+  fill: ["trade_id", "client_order_id", "strategy", "ticker", "side", "role", "price", "count", "fee", "timestamp"],
+  position: ["ticker", "position", "average", "realized", "unrealized", "fees", "worst_case", "venue_position"],
+  pnl: ["balance", "total", "realized", "unrealized", "fees", "worst_case", "resting", "unknown"],
+  limits: ["limits"],
+  decision: ["stage", "why", "strategy", "calibrated", "decided", "refusals"],
+  recon: ["differences"],
   console: ["level", "timestamp", "source", "message", "context", "seq"],
   alert: ["id", "kind", "count", "level", "component", "message", "since", "is_active"],
   heartbeat: ["dropped", "lag_ms"],
@@ -609,5 +804,5 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Kinds that consume a number of the event log; of the others only the latest matters. */
-export const LOGGED: readonly string[] = ["actor", "alert", "command_result", "console", "risk", "state_transition"];
+export const LOGGED: readonly string[] = ["actor", "alert", "command_result", "console", "fill", "order", "risk", "state_transition"];
 

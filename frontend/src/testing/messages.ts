@@ -3,14 +3,18 @@ import type {
   Alert,
   Connection,
   ConsoleLine,
+  FillReport,
   MarketBook,
   MarketTop,
   Message,
   Metrics,
+  OrderReport,
+  PositionReport,
   Risk,
   Snapshot,
   StateTransition,
   SupervisionNode,
+  Trading,
 } from "../protocol/messages";
 
 export const AT = "2026-11-22T10:30:00.000Z";
@@ -87,6 +91,84 @@ export const RISK: Risk = {
   reason: "",
   resting_orders: 0,
 };
+
+export const TRADING: Trading = {
+  orders: [],
+  fills: [],
+  positions: [],
+  pnl: {
+    balance: null,
+    total: null,
+    realized: "0.000000",
+    unrealized: null,
+    fees: "0.000000",
+    worst_case: "0.000000",
+    resting: 0,
+    unknown: 0,
+  },
+  limits: { limits: [] },
+  decision: {
+    stage: "off",
+    why: "V3_ENABLE_TRADING is false",
+    strategy: "hold",
+    calibrated: null,
+    decided: null,
+    refusals: [],
+  },
+  recon: { differences: [] },
+};
+
+export function order(change: Partial<OrderReport> = {}): OrderReport {
+  return {
+    client_order_id: "abcd0123-7",
+    order_id: "b1",
+    strategy: "spread_maker",
+    ticker: "KXDEMO-26DEC31-T100",
+    side: "bid",
+    price: "0.4500",
+    count: "10.00",
+    filled: "1.50",
+    remaining: "8.50",
+    state: "resting",
+    is_open: true,
+    in_flight: null,
+    created: AT,
+    expires: null,
+    why: null,
+    ahead: "118.50",
+    ...change,
+  };
+}
+
+export function fill(change: Partial<FillReport> = {}): FillReport {
+  return {
+    trade_id: "t1",
+    client_order_id: "abcd0123-7",
+    strategy: "spread_maker",
+    ticker: "KXDEMO-26DEC31-T100",
+    side: "bid",
+    role: "maker",
+    price: "0.4500",
+    count: "1.50",
+    fee: "0.017472",
+    timestamp: AT,
+    ...change,
+  };
+}
+
+export function position(change: Partial<PositionReport> = {}): PositionReport {
+  return {
+    ticker: "KXDEMO-26DEC31-T100",
+    position: "-1.50",
+    average: "0.5500",
+    realized: "1.250000",
+    unrealized: null,
+    fees: "0.017472",
+    worst_case: "0.825000",
+    venue_position: null,
+    ...change,
+  };
+}
 
 export function market(change: Partial<MarketTop> = {}): MarketTop {
   return {
@@ -207,6 +289,7 @@ export function snapshot(change: Partial<Snapshot> = {}, seq = 10): Message {
     },
     latency: { stages: {} },
     risk: RISK,
+    trading: TRADING,
     transitions: [transition("initializing", "ready")],
     warnings: [],
     reason: "connected",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { count, duration, lapse } from "./format";
+import { count, dollars, duration, gain, lapse } from "./format";
 
 test.each([
   [-500, "0 s"],
@@ -22,4 +22,15 @@ test.each([
 
 test("counts are grouped", () => {
   expect(count(48_704)).toBe("48,704");
+});
+
+test("money is the trader's own text, without the zeros behind its cents", () => {
+  expect(["10.870000", "-0.017472", "1234567.500000", "0.000000", "what"].map(dollars)).toEqual([
+    "$10.87",
+    "-$0.017472",
+    "$1,234,567.50",
+    "$0.00",
+    "what",
+  ]);
+  expect(["1.250000", "-0.500000", "0.000000"].map(gain)).toEqual(["▲ +$1.25", "▼ -$0.50", "$0.00"]);
 });

@@ -9,6 +9,20 @@ export function count(value: number): string {
   return COUNT.format(value);
 }
 
+/** Dollars as people read them: the trader's own text, without the zeros behind its cents. `10.870000` is `$10.87`. */
+export function dollars(money: string): string {
+  const [, sign = "", whole = "", fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(money) ?? [];
+  if (whole === "") return money;
+  const shown = fraction.replace(/0+$/, "").padEnd(2, "0");
+  return `${sign}$${whole.replace(/\B(?=(\d{3})+$)/g, ",")}.${shown}`;
+}
+
+/** As `dollars`, with its direction said, not only coloured: `▲ +$1.00`, `▼ -$0.50`, `$0.00`. */
+export function gain(money: string): string {
+  if (/^-?0+(\.0*)?$/.test(money)) return "$0.00";
+  return money.startsWith("-") ? `▼ ${dollars(money)}` : `▲ +${dollars(money)}`;
+}
+
 const BRIEF = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
 /** `1.2K`, where there is no room for more. */

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { useConsole, useStore } from "../../feed/hooks";
 import type { Ask } from "../../feed/store";
+import { dollars } from "../../ui/format";
 import { Answer } from "./Answer";
 import { Confirmation } from "./Confirmation";
 import { useCommand } from "./useCommand";
@@ -17,6 +18,7 @@ function Dialog({ ask }: { readonly ask: Ask }): ReactNode {
   const store = useStore();
   const environment = useConsole((state) => state.live.connection?.environment.toUpperCase() ?? "");
   const resting = useConsole((state) => state.live.risk?.resting_orders);
+  const worstCase = useConsole((state) => state.live.trading?.pnl.worst_case);
   const pause = useConsole((state) => state.live.feed?.exchange.sentence ?? null);
   const dialog = useRef<HTMLDialogElement>(null);
   const command = useCommand(ask);
@@ -46,6 +48,9 @@ function Dialog({ ask }: { readonly ask: Ask }): ReactNode {
           <li key={sentence}>{sentence}</li>
         ))}
         {ask.verb === "halt" && resting !== undefined && <li>Resting orders now: {resting}.</li>}
+        {ask.verb === "halt" && worstCase !== undefined && (
+          <li>Held now, at worst lost: {dollars(worstCase)}.</li>
+        )}
         {ask.verb === "halt" && pause !== null && <li>The exchange: {pause}</li>}
       </ul>
       {command.id === null ? (

@@ -3,5 +3,5 @@ import type { ConsoleState } from "../../feed/store";
 /** Why no command can be sent now, and what a person can do instead; null if one can. */
 export function linkTrouble({ link }: ConsoleState): string | null {
   if (link.status === "live") return null;
-  return `The link is ${link.status}: nothing can be sent, and nothing is kept to be sent later. To stop the trader, end its process (Ctrl+C in its terminal).`;
+  return `The link is ${link.status}: nothing can be sent, and nothing is kept to be sent later. To halt trading from a terminal: traderv3 halt.`;
 }

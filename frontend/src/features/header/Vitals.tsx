@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import { TOLD_MS } from "../../feed/slowness";
-import { MISSING } from "../../ui/format";
+import { gain, MISSING } from "../../ui/format";
 import { Known } from "../../ui/Known";
 import { Num } from "../../ui/Num";
 import { isOver } from "../../ui/signs";
@@ -12,6 +12,7 @@ import { Vital } from "./Vital";
 /** How much flows, and how well this page keeps up with it. */
 export function Vitals(): ReactNode {
   const metrics = useConsole((state) => state.model.trader?.metrics);
+  const total = useConsole(({ model }) => model.trading?.pnl.total ?? null);
   const seq = useConsole(({ model }) => (model.isSynced ? model.seq : null));
   const lagMs = useConsole((state) => state.model.lagMs);
   const roundTripMs = useConsole((state) => state.roundTripMs);
@@ -19,6 +20,13 @@ export function Vitals(): ReactNode {
   const dropped = useConsole(({ model }) => (model.isSynced ? model.dropped : null));
   return (
     <dl className="vitals">
+      <Vital
+        name="P&L"
+        width={10}
+        title="realised and unrealised profit together, fees taken off, as the trader reckons it"
+      >
+        <Num value={total === null ? null : gain(total)} testId="profit" />
+      </Vital>
       <Vital name="markets" width={8} title="markets whose book is live, of those that are open">
         <Num value={metrics?.markets_connected} testId="market-count" />
         <Known>

@@ -14,10 +14,12 @@ interface Props {
   readonly full: number;
   readonly best: "bid" | "ask" | null;
   readonly isLastTrade: boolean;
+  /** What of ours rests here, in the trader's own words; null: nothing. */
+  readonly own: string | null;
   readonly heat: number;
 }
 
-export const RungRow = memo(function RungRow({ price, bid, ask, full, best, isLastTrade, heat }: Props) {
+export const RungRow = memo(function RungRow({ price, bid, ask, full, best, isLastTrade, own, heat }: Props) {
   return (
     <tr
       className="rung"
@@ -31,6 +33,11 @@ export const RungRow = memo(function RungRow({ price, bid, ask, full, best, isLa
       </td>
       <th scope="row" className="price">
         {centsText(price)}
+        {own !== null && (
+          <span className="own" data-testid="own-order" title={own}>
+            ◆<span className="unseen">{own}</span>
+          </span>
+        )}
         {isLastTrade && (
           <span className="last-trade" title="the last trade was here">
             ◂<span className="unseen">last trade</span>

@@ -1,9 +1,10 @@
 import { type ReactNode, useEffectEvent, useLayoutEffect, useState } from "react";
-import { useServerNow } from "../../feed/hooks";
+import { useConsole, useServerNow } from "../../feed/hooks";
 import type { MarketBook } from "../../protocol/messages";
 import { Gap } from "../../ui/Gap";
 import { useRows } from "../../ui/useRows";
 import { createHeat, heatClass } from "./heat";
+import { ownOrders } from "./own";
 import { ticksOf } from "./prices";
 import { ROW_PX, RungRow } from "./RungRow";
 import { type LadderView, outOfSight } from "./rungs";
@@ -22,6 +23,7 @@ interface Props {
 export function Rungs({ book, ladder, isCumulative }: Props): ReactNode {
   const { rungs, bestBid, bestAsk, middle } = ladder;
   const nowMs = useServerNow();
+  const orders = useConsole((state) => state.model.trading?.orders);
   const [isHeld, setIsHeld] = useState(false);
   const [heatOf] = useState(createHeat);
   const heat = heatOf(book);
@@ -35,6 +37,7 @@ export function Rungs({ book, ladder, isCumulative }: Props): ReactNode {
   // biome-ignore lint/correctness/useExhaustiveDependencies: these are the occasions on which it may have to move
   useLayoutEffect(() => keepInSight(), [book.ticker, middle, isHeld, heightPx]);
 
+  const own = ownOrders(orders ?? [], book.ticker);
   const { above, below } = outOfSight(ladder, seen);
   const lastTrade = book.last_trade === null ? null : ticksOf(book.last_trade.price);
   const full = isCumulative ? ladder.depthMax : ladder.sizeMax;
@@ -81,6 +84,7 @@ export function Rungs({ book, ladder, isCumulative }: Props): ReactNode {
                 full={full}
                 best={price === bestBid ? "bid" : price === bestAsk ? "ask" : null}
                 isLastTrade={price === lastTrade}
+                own={own.get(price) ?? null}
                 heat={heatClass(heat.get(price), nowMs)}
               />
             ))}

@@ -12,11 +12,13 @@ interface Props extends Standing {
   /** Its place in the whole table, from 1. */
   readonly place: number;
   readonly isChosen: boolean;
+  /** What is held there, below 0 NO; null: nothing. */
+  readonly held: string | null;
   readonly onChoose: (ticker: string) => void;
 }
 
 export const MarketRow = memo(function MarketRow(props: Props) {
-  const { top, place, isChosen, onChoose, age, glyph, word, since } = props;
+  const { top, place, isChosen, held, onChoose, age, glyph, word, since } = props;
   const { ticker, book_state, stale_reason } = top;
   return (
     <tr
@@ -37,6 +39,12 @@ export const MarketRow = memo(function MarketRow(props: Props) {
           onClick={() => onChoose(ticker)}
         >
           <Ticker ticker={ticker} />
+          {held !== null && (
+            <span className="own" data-testid="held" title={`position ${held}`}>
+              {" "}
+              ◆<span className="unseen">position {held}</span>
+            </span>
+          )}
           {stale_reason !== null && <span className="reason">{stale_reason}</span>}
         </button>
       </th>

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useEffectEvent, useState } from "react";
-import { useServerNow } from "../../feed/hooks";
+import { useConsole, useServerNow } from "../../feed/hooks";
 import { Gap } from "../../ui/Gap";
 import { useHotkey } from "../../ui/hotkey";
 import { useRows } from "../../ui/useRows";
@@ -18,6 +18,8 @@ interface Props {
 /** A row a market, of which only those in sight exist; a few dozen are all in sight. */
 export function MarketTable({ markets, text, chosen, onChoose }: Props): ReactNode {
   const nowMs = useServerNow();
+  const positions = useConsole((state) => state.model.trading?.positions);
+  const holdings = new Map(positions?.map(({ ticker, position }) => [ticker, position]));
   const [sorting, setSorting] = useState<Sorting>({ column: "ticker", isDescending: false });
   const [orderOf] = useState(createOrder);
   const order = orderOf(markets, { ...sorting, text, nowMs: Math.floor(nowMs / 1000) });
@@ -54,6 +56,7 @@ export function MarketTable({ markets, text, chosen, onChoose }: Props): ReactNo
                   top={top}
                   place={first + index + 1}
                   isChosen={ticker === chosen}
+                  held={holdings.get(ticker) ?? null}
                   onChoose={onChoose}
                   {...standingOf(top, nowMs)}
                 />

@@ -4,6 +4,7 @@ import type { Risk } from "../../protocol/messages";
 import { duration } from "../../ui/format";
 import { Num } from "../../ui/Num";
 import { Words } from "../../ui/Words";
+import { Limits } from "../trading/Limits";
 
 const MODES: Readonly<Record<Risk["mode"], { readonly glyph: string; readonly meaning: string }>> = {
   active: { glyph: "●", meaning: "everything is allowed" },
@@ -11,7 +12,7 @@ const MODES: Readonly<Record<Risk["mode"], { readonly glyph: string; readonly me
   halted: { glyph: "■", meaning: "halted: no order is sent, and none rests" },
 };
 
-/** What trading is allowed to do, and who said so. Limits come with trading itself. */
+/** What trading is allowed to do, and who said so; and each limit with how much of it is used. */
 export function RiskTab(): ReactNode {
   const risk = useConsole((state) => state.model.risk);
   if (risk === null) {
@@ -46,10 +47,8 @@ export function RiskTab(): ReactNode {
           <Num value={risk.resting_orders} />
         </dd>
       </dl>
-      <p className="words">
-        Trading is off: this version sends no orders, so there is no limit in use. The halt and the pause hold
-        already now, and over a restart.
-      </p>
+      <Limits />
+      <p className="words">The halt and the pause hold over a restart; only resuming ends them.</p>
     </div>
   );
 }

@@ -2,17 +2,19 @@ import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import type { Tab } from "../../model/view";
 import { AsOf } from "../../ui/AsOf";
+import { Decisions } from "../trading/Decisions";
+import { Orders } from "../trading/Orders";
+import { Positions } from "../trading/Positions";
 import { Events } from "./Events";
-import { NotYet } from "./NotYet";
 import { PauseButton } from "./PauseButton";
 import { RiskTab } from "./RiskTab";
 import { Tabs } from "./Tabs";
 
 const BODY: Readonly<Record<Tab, () => ReactNode>> = {
   events: () => <Events />,
-  orders: () => <NotYet what="Working orders, with age, price, what is filled and what is left," />,
-  positions: () => <NotYet what="Positions, their average price and their profit or loss," />,
-  decisions: () => <NotYet what="What was acted on and what was skipped, each with its reason," />,
+  orders: () => <Orders />,
+  positions: () => <Positions />,
+  decisions: () => <Decisions />,
   risk: () => <RiskTab />,
 };
 

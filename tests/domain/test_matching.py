@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traderv3.exchange.matching import Change, MatchingEngine, Outcome, SelfTrade, TimeInForce, Verdict
+from traderv3.domain.matching import Change, MatchingEngine, Outcome, SelfTrade, Verdict
+from traderv3.domain.orders import TimeInForce
 
 
 @dataclass

@@ -10,17 +10,10 @@ import enum
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from traderv3.domain.orders import TimeInForce
 from traderv3.domain.units import DOLLAR
 
 NONE: Final = 0  # the best price of an empty side
-
-
-class TimeInForce(enum.StrEnum):
-    """How long an order lives."""
-
-    GTC = "good_till_canceled"
-    IOC = "immediate_or_cancel"
-    FOK = "fill_or_kill"
 
 
 class SelfTrade(enum.StrEnum):

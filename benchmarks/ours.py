@@ -1,0 +1,97 @@
+"""Our own feed path as a candidate: the live connector, from the socket to the books, with the raw journal on.
+
+Door, transport, frames, decode, sequence check, books, and the journal's thread writing every frame into a compressed file,
+as `traderv3 run` does it. A message counts as done when its batch is in the books and on the tape.
+Run by the benchmarks: python -m benchmarks.ours [--no-journal]
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from benchmarks.peers.work import Job, Watch, serve
+from benchmarks.stream import fingerprint, tickers
+from benchmarks.venue import connected
+from traderv3.config.limits import JournalLimits
+from traderv3.core.clock import wall_us
+from traderv3.core.event_bus import EventBus
+from traderv3.core.lifeline import Lifeline
+from traderv3.domain.feed import Feed
+from traderv3.domain.tape import NO_TAPE, Detail, Tape
+from traderv3.storage.journal import Journal
+
+# Much larger than live: at hundreds of times the live rate a shared disk that pauses would fill the live queue.
+LIMITS = JournalLimits(queue_frames_max=2_000_000, queue_bytes_max=1 << 30, drain_s=60.0)
+
+
+class Finish:
+    """A tape that passes everything on, and sees when the deltas begin and end."""
+
+    def __init__(self, tape: Tape, feed: Feed, watch: Watch) -> None:
+        self.done = trio.Event()
+        self._tape = tape
+        self._counters = feed.counters
+        self._watch = watch
+        self._count = watch.job.count
+        self._head_left = watch.job.head
+        self.first_batch = 0  # deltas that came in one batch with the last of the head, and are not timed
+
+    def frames(
+        self, conn: int, at_us: int, frames: Sequence[bytes], *, is_inbound: bool, is_json: bool = False
+    ) -> None:
+        """A batch is in the books."""
+        self._tape.frames(conn, at_us, frames, is_inbound=is_inbound, is_json=is_json)
+        if not is_inbound:
+            return
+        if self._watch.job.moments:
+            self._watch.done_at_ns.extend([time.monotonic_ns()] * len(frames))
+        if self._head_left > 0:
+            self._head_left -= len(frames)
+            if self._head_left <= 0:
+                self.first_batch = -self._head_left
+                self._watch.start()
+        elif self._counters.messages >= self._count:
+            self._watch.stop()
+            self.done.set()
+
+    def event(self, conn: int, at_us: int, event: str, **fields: Detail) -> None:
+        """Passed on."""
+        self._tape.event(conn, at_us, event, **fields)
+
+
+async def _run(job: Job, *, is_journalled: bool) -> dict[str, Any]:
+    feed, bus, watch = Feed(), EventBus(), Watch(job)
+    names = tickers(job.markets)
+    trusted = Path(job.certificate) if job.certificate else None
+    port = int(job.url.split(":")[2].split("/")[0])
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(
+            Path(folder), environment="sim", run_id="bench", markets=lambda: names, wall_us=wall_us, limits=LIMITS
+        )
+        finish = Finish(journal if is_journalled else NO_TAPE, feed, watch)
+        keeper = Lifeline()
+        async with trio.open_nursery() as nursery:
+            if is_journalled:
+                nursery.start_soon(journal.run, keeper)
+            async with connected(port, feed, bus, finish, names, trusted):
+                await finish.done.wait()
+            keeper.stopping.set()
+        written = journal.stats()
+    counters = feed.counters
+    assert (counters.gaps, counters.protocol_errors, counters.negative_levels, counters.crossed_books) == (0, 0, 0, 0)
+    assert (counters.deltas, counters.deltas_unused) == (job.count - job.head, 0)
+    assert not is_journalled or (written.lost_frames == 0 and written.frames_written >= job.count)
+    answer = watch.answer(fingerprint((ticker, book.yes, book.no) for ticker, book in feed.books.items()))
+    share = (job.count - job.head) / (job.count - job.head - finish.first_batch)
+    return answer | {name: value * share for name, value in answer.items() if name.endswith("_us")}
+
+
+if __name__ == "__main__":
+    run = partial(_run, is_journalled="--no-journal" not in sys.argv)
+    serve(lambda job: trio.run(run, job), "trio", "trio-websocket", "msgspec")

@@ -1,0 +1,471 @@
+"""The actor that carries our orders out: requests in from the engine without a wait, each on the disk, then on the wire, once.
+
+    submit ─► orders lane ─► intent log (one write for all that wait) ─► tokens ─► wire ─► Answer
+           └► cancels lane ─► intent log (a disk in trouble is not waited for) ───► wire ─► Answer
+
+New orders ask at the very last moment, under httpx2, whether they may still go: a halt, a stop, an approval that has
+grown old, a missing order group each drop them, and nothing of them is on the wire. Cancels and decreases make our risk
+smaller: they overtake, and wait for nobody. A halt is obeyed here, without the engine: `order_sweep` strikes at once, and
+until it is certain that no order rests.
+In:    `submit`, `heed` (what the account says), `on_latch`: from the loop's thread, never a wait.
+Out:   Answer by Answer through `deliver`: `Written`, then its outcome; or `Written(is_dropped)` and nothing more.
+Dies:  only when an invariant breaks. It is made once and may run again: what was on the wire is answered as unknown by the
+       run that ends, what waits goes on waiting.
+Stop:  the session's order groups are deleted, with all that rests in them.
+Never: a second try, a guess what became of a request, a new order after a halt.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from traderv3.clients.gateway_account import GatewayAccount, GatewayStats
+from traderv3.clients.order_groups import GroupLog, OrderGroups
+from traderv3.clients.order_rest import NotSent, OrderRest
+from traderv3.clients.order_sweep import OrderSweep
+from traderv3.clients.rest import RestClient
+from traderv3.core.lifeline import Lifeline
+from traderv3.core.supervision import Backoff
+from traderv3.domain.errors import TraderError
+from traderv3.domain.execution import (
+    Accepted,
+    AccountFact,
+    Amend,
+    Answer,
+    Cancel,
+    CancelAll,
+    Create,
+    Decrease,
+    IntentLog,
+    Outcome,
+    Rejected,
+    Request,
+    Unknown,
+    Written,
+)
+from traderv3.domain.market_facts import OrderGroupUpdate, UserOrder
+from traderv3.domain.permission import Latch, Mode, Stand
+from traderv3.domain.units import Qty
+from traderv3.protocol.order_requests import (
+    Asking,
+    amend_order,
+    cancel_all,
+    cancel_orders,
+    create_orders,
+    decrease_order,
+    judge,
+)
+
+ORDERS_MAX: Final = 256  # waiting; the engine may have no more on its way than its own limit, far below
+CANCELS_MAX: Final = 4096
+BATCH_MAX: Final = 20
+SENDING_MAX: Final = 16  # requests for new orders at a time
+STALE_US: Final = 2_000_000  # an approval is for a moment
+OVER_MAX: Final = 256  # answers are late by seconds
+DISK_S: Final = 0.05  # a cancel waits so long for the disk
+STOP_S: Final = 2.0
+GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
+
+log = structlog.get_logger(component="order_gateway")
+
+
+class GatewayLog(IntentLog, GroupLog, Protocol):
+    """What the gateway keeps things in; `storage.intent_log.IntentFile` is one."""
+
+    async def start(self) -> None: ...
+
+
+class OrderGateway:
+    """One account's gateway (`domain.execution.OrderPort`). `shard_of` tells on which shard of the exchange a market is."""
+
+    name = "order_gateway"
+
+    def __init__(
+        self,
+        rest: Callable[[], OrderRest],
+        reads: Callable[[], RestClient],
+        intents: GatewayLog,
+        latch: Latch,
+        *,
+        deliver: Callable[[Answer], None],
+        wall_us: Callable[[], int],
+        rng: random.Random,
+        group_limit: Qty,
+        shard_of: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        self._rest = rest
+        self._reads = reads
+        self._intents = intents
+        self._latch = latch
+        self._deliver = deliver
+        self._wall_us = wall_us
+        self._rng = rng
+        self._shard_of = shard_of
+        self._groups = OrderGroups(intents, group_limit)
+        self._orders: deque[Request] = deque()
+        self._cancels: deque[Request] = deque()
+        self._resting: dict[str, Cancel] = {}
+        self._under_way: dict[int, Request] = {}  # taken from their lane and not answered yet, by identity
+        self._written: set[int] = set()  # those of them that are on the wire
+        self._over: deque[str] = deque(maxlen=OVER_MAX)  # order ids that the account says are over
+        self._due = trio.Event()
+        self._moved = trio.Event()
+        self._is_stopping = False
+        self._tripped: str | None = None  # the group that the venue triggered by itself; until the latch says halted
+        self._sweep: OrderSweep | None = None
+        self._account = GatewayAccount()
+
+    # -- verbs ---------------------------------------------------------------------------------------------------------
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take these, in this order; one that cannot be taken is answered as dropped."""
+        for request in requests:
+            is_new = isinstance(request, Create | Amend)
+            lane = self._orders if is_new else self._cancels
+            if len(lane) >= (ORDERS_MAX if is_new else CANCELS_MAX):
+                self._drop(request, f"{len(lane)} requests wait already")
+            else:
+                lane.append(request)
+        self._due = _set(self._due)
+
+    def is_clear(self) -> bool:
+        """Nothing is on its way, and no halt is under way."""
+        return not (self._orders or self._cancels or self._under_way or self._sweep)
+
+    @property
+    def open_orders(self) -> int:
+        """How many orders of ours rest as far as we know, or are on their way."""
+        return len(self._resting) + sum(isinstance(each, Create) for each in (*self._orders, *self._under_way.values()))
+
+    def on_latch(self, _: Stand) -> None:
+        """The latch moved; what it says is read from itself."""
+        self._moved = _set(self._moved)
+
+    def heed(self, fact: AccountFact) -> None:
+        """What the account says of our orders and groups."""
+        if isinstance(fact, UserOrder):
+            if fact.status == "resting":
+                self._resting[fact.order_id] = Cancel(fact.client_order_id, fact.order_id, fact.ticker)
+                self._intents.note(fact.client_order_id, order_id=fact.order_id)
+            else:
+                self._resting.pop(fact.order_id, None)
+                self._over.append(fact.order_id)
+                self._intents.note(fact.client_order_id, order_id=fact.order_id, is_over=True)
+        elif isinstance(fact, OrderGroupUpdate) and self.is_present(fact.order_group_id):
+            if fact.event_type == "triggered" and not self._is_halted():
+                self._tripped = fact.order_group_id
+            elif fact.event_type == "deleted":
+                self._groups.forsake(fact.order_group_id)
+                self._moved = _set(self._moved)
+
+    def is_present(self, group_id: str) -> bool:
+        """Whether this is a group that new orders go into, and not one of an earlier session or halt."""
+        return self._groups.is_present(group_id)
+
+    def stats(self) -> GatewayStats:
+        """The account at this moment."""
+        account = self._account
+        return GatewayStats(
+            sent=account.sent,
+            accepted=account.accepted,
+            rejected=account.rejected,
+            unknown=account.unknown,
+            dropped=account.dropped,
+            waiting=len(self._orders) + len(self._cancels),
+            under_way=len(self._under_way),
+            resting=len(self._resting),
+            groups=len(self._intents.groups),
+            strikes=account.strikes + (self._sweep.strikes if self._sweep else 0),
+            swept_us=account.swept_us,
+        )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why orders cannot be trusted to go or to end, in a sentence."""
+        if self._sweep is not None and self._sweep.trouble is not None:
+            return f"the halt is not carried out yet: {self._sweep.trouble}"
+        if self._tripped is not None:
+            return f"no order is sent: the venue triggered order group {self._tripped}"
+        return self._account.trouble
+
+    # -- the actor -----------------------------------------------------------------------------------------------------
+
+    async def run(self, lifeline: Lifeline) -> None:
+        """Carry out until a stop is asked for; then end what rests."""
+        lifeline.started()
+        self._is_stopping = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._obey)
+            nursery.start_soon(self._keep_groups)
+            nursery.start_soon(self._send_orders, nursery)
+            nursery.start_soon(self._send_cancels, nursery)
+            await lifeline.wait(lifeline.stopping.wait)
+            self._is_stopping = True
+            await self._close()
+            nursery.cancel_scope.cancel()
+
+    async def _close(self) -> None:
+        """Say no to what waits, and take down what rests, as far as `STOP_S` lets us."""
+        while self._orders:
+            self._drop(self._orders.popleft(), "the trader stops")
+        with trio.move_on_after(STOP_S):
+            try:
+                await self._groups.close(self._rest())
+            except (TraderError, NotSent, OSError) as exc:
+                log.warning("orders may rest: their groups were not deleted", why=str(exc))
+
+    async def _keep_groups(self) -> None:
+        """Have an order group for each shard that is wanted, and none of earlier sessions."""
+        failures = 0
+        while True:
+            moved = self._moved
+            try:
+                await self._intents.start()
+                if not (self._is_halted() or self._is_stopping):
+                    await self._groups.complete(self._rest())
+            except (TraderError, NotSent, OSError) as exc:
+                failures += 1
+                self._account.group_trouble = f"the venue gave no order group: {exc}"
+                log.warning("no order group", why=str(exc))
+                await trio.sleep(GROUPS_BACKOFF.delay_s(failures, self._rng))
+            else:
+                failures, self._account.group_trouble = 0, None
+                await moved.wait()
+
+    # -- the halt ------------------------------------------------------------------------------------------------------
+
+    async def _obey(self) -> None:
+        """While the latch says halted: strike until nothing rests, then stay."""
+        while True:
+            if self._is_halted():
+                self._tripped = None
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._strike)
+                    while self._is_halted():
+                        await self._moved.wait()
+                    nursery.cancel_scope.cancel()
+                self._groups.forsake()  # they were triggered; a person lifted the halt, and new orders go into new ones
+                self._moved = _set(self._moved)
+            await self._moved.wait()
+
+    def _is_halted(self) -> bool:
+        return self._latch.stand.mode is Mode.HALTED
+
+    async def _strike(self) -> None:
+        self._sweep = sweep = OrderSweep(
+            self._rest(),
+            self._reads(),
+            known=lambda: list(self._resting.values()),
+            groups=lambda: self._groups.held,
+            is_quiet=self._is_quiet,
+        )
+        try:
+            await sweep.run()
+            self._account.swept_us = self._wall_us()
+            self._resting.clear()
+        finally:
+            self._account.strikes += sweep.strikes
+            self._sweep = None
+
+    def _is_quiet(self) -> bool:
+        """No new order of ours is on the wire."""
+        return not any(isinstance(self._under_way[each], Create | Amend) for each in self._written)
+
+    # -- new orders ----------------------------------------------------------------------------------------------------
+
+    async def _send_orders(self, nursery: trio.Nursery) -> None:
+        """Keep what waits, in one write, and send it: creates in batches, amends one by one."""
+        slots = trio.Semaphore(SENDING_MAX)
+        while True:
+            while not self._orders:
+                await self._due.wait()
+            await slots.acquire()
+            batch = self._take(self._orders)
+            account = self._account
+            account.disk_busy_since = trio.current_time()
+            try:
+                await self._intents.keep(batch, self._wall_us())
+                account.disk_trouble = None
+            except OSError as exc:
+                account.disk_trouble = str(exc)
+                self._drop_all(batch, f"the intent log cannot be written: {exc}")
+                slots.release()
+                continue
+            except BaseException:
+                self._drop_all(batch, "the gateway ended before it was sent")
+                raise
+            finally:
+                account.disk_busy_since = None
+            nursery.start_soon(self._send_batch, batch, slots)
+
+    async def _send_batch(self, batch: Sequence[Request], slots: trio.Semaphore) -> None:
+        creates = [request for request in batch if isinstance(request, Create)]
+        most = self._rest().batch_max("POST")
+        try:
+            async with trio.open_nursery() as nursery:
+                for at in range(0, len(creates), most):
+                    nursery.start_soon(self._create, creates[at : at + most])
+                for amend in batch:
+                    if isinstance(amend, Amend):
+                        nursery.start_soon(self._carry, [amend], amend_order(amend), self._why_not)
+        finally:
+            slots.release()
+
+    async def _create(self, creates: Sequence[Create]) -> None:
+        grouped = []
+        for create in creates:
+            if self._group_of(create.order.wanted.ticker) is not None:
+                grouped.append(create)
+            else:
+                self._drop(create, self._account.group_trouble or "there is no order group for it yet")
+                self._moved = _set(self._moved)
+        if grouped:
+            asking = create_orders(grouped, self._group_of, now_us=self._rest().clock.now_ms() * 1000)
+            await self._carry(grouped, asking, self._why_not)
+
+    def _group_of(self, ticker: str) -> str | None:
+        return self._groups.of(self._shard_of(ticker))
+
+    def _why_not(self, requests: Sequence[Request]) -> str | None:
+        """Why these must not go on the wire at this very moment."""
+        if self._is_halted():
+            return f"trading is halted by {self._latch.stand.by}"
+        if self._is_stopping:
+            return "the trader stops"
+        if self._tripped is not None:
+            return f"the venue triggered order group {self._tripped}: more filled than it allows"
+        for request in requests:
+            approved = request.order if isinstance(request, Create) else request.change  # type: ignore[union-attr]
+            age_us = self._wall_us() - approved.at_us
+            if age_us > STALE_US:
+                return f"it was approved {age_us // 1000} ms ago"
+        return None
+
+    # -- cancels -------------------------------------------------------------------------------------------------------
+
+    async def _send_cancels(self, nursery: trio.Nursery) -> None:
+        """Send what waits: cancels in batches, everything else one by one, each at once."""
+        while True:
+            while not self._cancels:
+                await self._due.wait()
+            batch = self._take(self._cancels)
+            kept = trio.Event()
+            nursery.start_soon(self._keep_cancels, batch, kept)
+            nursery.start_soon(self._send_kept, batch, kept)
+
+    async def _keep_cancels(self, batch: Sequence[Request], kept: trio.Event) -> None:
+        try:
+            await self._intents.keep(batch, self._wall_us())
+            self._account.disk_trouble = None
+        except OSError as exc:
+            self._account.disk_trouble = str(exc)
+        finally:
+            kept.set()
+
+    async def _send_kept(self, batch: Sequence[Request], kept: trio.Event) -> None:
+        try:
+            with trio.move_on_after(DISK_S):
+                await kept.wait()
+        except BaseException:
+            self._drop_all(batch, "the gateway ended before it was sent")
+            raise
+        cancels = [request for request in batch if isinstance(request, Cancel)]
+        most = self._rest().batch_max("DELETE")
+        async with trio.open_nursery() as nursery:
+            for at in range(0, len(cancels), most):
+                part = cancels[at : at + most]
+                nursery.start_soon(self._carry, part, cancel_orders(part))
+            for request in batch:
+                if isinstance(request, Decrease):
+                    nursery.start_soon(self._carry, [request], decrease_order(request))
+                elif isinstance(request, CancelAll):
+                    nursery.start_soon(self._carry, [request], cancel_all())
+
+    # -- one request ---------------------------------------------------------------------------------------------------
+
+    async def _carry(
+        self,
+        requests: Sequence[Request],
+        asking: Asking,
+        why_not: Callable[[Sequence[Request]], str | None] | None = None,
+    ) -> None:
+        """Send one request and answer for all of `requests`, whatever happens. Without `why_not` it is urgent."""
+        is_written = False
+        outcomes: Sequence[Outcome] = [Unknown("the gateway ended while it was on the wire")] * len(requests)
+        dropped = "the gateway ended before it was sent"
+
+        def at_wire() -> None:
+            nonlocal is_written
+            if is_written:  # after a 429
+                return
+            why = why_not(requests) if why_not else None
+            if why is not None:
+                raise NotSent(why)
+            is_written = True
+            self._account.sent += len(requests)
+            for request in requests:
+                self._written.add(id(request))
+                self._deliver(Answer(request, Written(), self._wall_us()))
+
+        try:
+            status, body = await self._rest().ask(asking, at_wire=at_wire, is_urgent=why_not is None)
+            outcomes = judge(requests, status, body)
+        except NotSent as exc:
+            dropped = str(exc)
+        except TraderError as exc:
+            outcomes = [Unknown(str(exc))] * len(requests)
+            dropped = str(exc)
+        finally:
+            for request, outcome in zip(requests, outcomes, strict=True):
+                if is_written:
+                    self._answer(request, outcome)
+                else:
+                    self._drop(request, dropped)
+
+    def _answer(self, request: Request, outcome: Outcome) -> None:
+        self._written.discard(id(request))
+        self._under_way.pop(id(request), None)
+        self._account.count(outcome, is_new=isinstance(request, Create | Amend))
+        match request, outcome:
+            case Create(client_order_id, order), Accepted(order_id, _, remaining, _):
+                if remaining and order_id not in self._over:  # the socket may have been faster than this answer
+                    self._resting[order_id] = Cancel(client_order_id, order_id, order.wanted.ticker)
+                self._intents.note(client_order_id, order_id=order_id, is_over=not remaining)
+            case Create(client_order_id, order), Rejected(code, _):
+                self._intents.note(client_order_id, is_over=True)
+                if code == "not_found" and (group_id := self._group_of(order.wanted.ticker)):
+                    self._groups.forsake(group_id)  # the venue does not have it, or not any more
+                    self._moved = _set(self._moved)
+            case Cancel(client_order_id, order_id, _), Accepted():
+                self._resting.pop(order_id, None)
+                self._intents.note(client_order_id, is_over=True)
+            case _:
+                pass
+        self._deliver(Answer(request, outcome, self._wall_us()))
+
+    def _take(self, lane: deque[Request]) -> list[Request]:
+        batch = [lane.popleft() for _ in range(min(len(lane), BATCH_MAX))]
+        self._under_way.update({id(request): request for request in batch})
+        return batch
+
+    def _drop_all(self, requests: Iterable[Request], why: str) -> None:
+        for request in requests:
+            self._drop(request, why)
+
+    def _drop(self, request: Request, why: str) -> None:
+        """It never went on the wire, and never will."""
+        self._under_way.pop(id(request), None)
+        self._account.dropped += 1
+        if isinstance(request, Create):
+            self._intents.note(request.client_order_id, is_over=True)
+        self._deliver(Answer(request, Written(is_dropped=True, why=why), self._wall_us()))
+
+
+def _set(event: trio.Event) -> trio.Event:
+    """Wake whoever waits; the event for those who wait from now on."""
+    event.set()
+    return trio.Event()

@@ -1,0 +1,89 @@
+"""The kill switch that needs neither console nor network: a file, and a signal.
+
+    touch <data dir>/<environment>/HALT       the first line of the file, if any, is the reason
+    kill -USR1 <pid of the trader>
+
+Either halts trading through the latch. While the file lies there nobody can lift the halt: `resume` is undone at the next
+look, `LOOK_S` later at the most. A file that cannot be looked at, though something is there, is a halt too.
+Units: seconds of Trio's clock.
+Never: a way to let trading go on.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from traderv3.core.lifeline import Lifeline
+from traderv3.domain.permission import Latch, Mode, NotKept
+
+log = structlog.get_logger(component="trading")
+
+KILL_FILE: Final = "HALT"
+KILL_SIGNAL: Final = signal.SIGUSR1
+LOOK_S: Final = 0.05  # of the 250 ms from a halt's input to the last cancel
+REASON_BYTES_MAX: Final = 200
+
+Signals = AbstractContextManager[AsyncIterator[int]]
+
+
+def hear_signals() -> Signals:
+    """The signal, as it comes; in the main thread alone."""
+    return trio.open_signal_receiver(KILL_SIGNAL)
+
+
+class KillSwitch:
+    """Watches both. `hear` is None where signals are not ours to hear (a simulation)."""
+
+    name = "kill_switch"
+
+    def __init__(self, latch: Latch, file: Path, *, hear: Callable[[], Signals] | None = hear_signals) -> None:
+        self._latch = latch
+        self._file = file
+        self._hear = hear
+
+    async def run(self, lifeline: Lifeline) -> None:
+        """Watch until cancelled. The first look is over before anybody who waits for `started` may trade."""
+        await self._look()
+        async with trio.open_nursery() as nursery:
+            if self._hear is not None:
+                await nursery.start(self._heed_signals, self._hear)
+            lifeline.started()
+            while True:
+                lifeline.beat()
+                await trio.sleep(LOOK_S)
+                await self._look()
+
+    async def _look(self) -> None:
+        reason = self._read()
+        if reason is not None and self._latch.stand.mode is not Mode.HALTED:
+            await self._halt(f"the file {self._file.name}", reason)
+
+    def _read(self) -> str | None:
+        """Why there is to be a halt, or None. A look costs microseconds: the file is on the disk that holds our state."""
+        try:
+            with self._file.open("rb") as file:
+                first = file.read(REASON_BYTES_MAX).partition(b"\n")[0].decode("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            return f"{self._file} cannot be read: {exc.strerror or exc}"
+        return first or f"{self._file} is there; remove it before `resume`"
+
+    async def _heed_signals(
+        self, hear: Callable[[], Signals], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with hear() as signals:
+            task_status.started()
+            async for number in signals:
+                await self._halt(f"signal {signal.Signals(number).name}", "a signal asked for it")
+
+    async def _halt(self, by: str, reason: str) -> None:
+        try:
+            await self._latch.set(Mode.HALTED, by=by, reason=reason)
+        except NotKept as exc:
+            log.error("a halt holds, but only until a restart", why=str(exc))

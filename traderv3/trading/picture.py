@@ -1,0 +1,117 @@
+"""What trading shows to people: the engine's state as one frozen `TradingReport`, made when somebody asks for it.
+
+Also `trouble`: what a person must know of, one sentence each, for health.
+Units: as in `domain.trading_report`.
+Never: a change of anything; the picture can be taken while the engine hangs.
+"""
+
+from typing import Final
+
+import trio
+
+from traderv3.domain.orders import OrderState
+from traderv3.domain.permission import Mode
+from traderv3.domain.trading_report import TradingReport
+from traderv3.trading.engine import Engine
+from traderv3.trading.pilot import TradingFacts
+from traderv3.trading.risk_usage import usage
+
+FRESH_S: Final = 0.5  # values move with every book; people read no faster
+UNKNOWN_S: Final = 10.0  # an order of which nothing is known for so long is a trouble
+
+
+class Picture:
+    """Of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._report: TradingReport | None = None
+        self._taken: tuple[object, ...] = ()
+        self._taken_at = 0.0
+        self._version = 0
+        self._acted_at = trio.current_time() - 1.0
+
+    def facts(self) -> TradingFacts:
+        """What the state machine decides by."""
+        engine, now = self._engine, trio.current_time()
+        if engine.portfolio.open:
+            self._acted_at = now
+        blocked = self._blocked()
+        return TradingFacts(
+            may_trade=blocked is None,
+            is_clean=engine.reconciliation.is_clean,
+            idle_s=now - self._acted_at,
+            why=blocked or engine.reconciliation.why,
+        )
+
+    def report(self, at_us: int) -> TradingReport:
+        """The picture now, or the last one if nothing but values moved since, and that is not long ago."""
+        engine, now = self._engine, trio.current_time()
+        stamp = (engine.portfolio.version, engine.latch.stand, engine.obstacle, engine.reconciliation.why)
+        if self._report is None or stamp != self._taken or now - self._taken_at >= FRESH_S:
+            self._taken, self._taken_at = stamp, now
+            self._version += 1
+            self._report = self._take(at_us)
+        return self._report
+
+    def troubles(self, at_us: int) -> dict[str, str]:
+        """What a person must know of, a sentence for each kind of trouble."""
+        engine, found = self._engine, dict[str, str]()
+        unknown = [
+            order
+            for order in engine.portfolio.open.values()
+            if order.state is OrderState.UNKNOWN and at_us - order.since_us > UNKNOWN_S * 1e6
+        ]
+        if unknown:
+            shown = ", ".join(order.client_order_id for order in unknown[:3])
+            found["unknown"] = f"nobody can say whether {len(unknown)} orders rest ({shown}); evidence is looked for"
+        for line in engine.reconciliation.differences:
+            if not line.is_settled:
+                said = f"ours {line.ours}, the venue's {line.venue}; nothing new is sent until they agree"
+                found[f"difference {line.key}"] = f"{line.what} {line.key}: {said}"
+        for lock in engine.day.facts(at_us).locks:
+            found[f"{lock.rule} {lock.scope}"] = f"stop {lock.rule}: {lock.reason}; no new exposure of {lock.scope}"
+        if engine.day.trouble is not None:
+            found["day book"] = engine.day.trouble
+        return found
+
+    def _blocked(self) -> str | None:
+        engine, stand = self._engine, self._engine.latch.stand
+        if stand.mode is Mode.HALTED:
+            return f"trading is halted by {stand.by}: {stand.reason}"
+        return engine.senses.account_trouble()
+
+    def _stage(self) -> str:
+        engine = self._engine
+        if self._blocked() is not None:
+            return "waiting"
+        if not engine.reconciliation.is_clean:
+            return "calibrating"
+        return "acting" if engine.portfolio.open else "clean"
+
+    def _take(self, at_us: int) -> TradingReport:
+        engine, portfolio = self._engine, self._engine.portfolio
+        totals = portfolio.totals(engine.feed)
+        reconciliation = engine.reconciliation
+        return TradingReport(
+            stage=self._stage(),
+            why=engine.obstacle,
+            strategy=engine.strategy.name,
+            mode=engine.latch.stand.mode.value,
+            orders=portfolio.order_lines(),
+            fills=portfolio.fill_lines(),
+            positions=portfolio.position_lines(engine.feed),
+            limits=usage(engine.decider.risk_facts(at_us), engine.limits),
+            refusals=engine.refusals.lines,
+            differences=reconciliation.differences,
+            balance=portfolio.free,
+            realized=totals.realized,
+            unrealized=totals.unrealized,
+            fees=totals.fees,
+            worst_case=totals.worst_case,
+            resting=totals.resting,
+            unknown=totals.unknown,
+            calibrated_us=reconciliation.calibrated_us,
+            decided_us=engine.decider.decided_us,
+            version=self._version,
+        )
