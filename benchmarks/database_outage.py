@@ -3,11 +3,9 @@
 A venue in a process of its own sends `RATE` messages a second; the live connector, the journal, the recorder and the
 write queue are at work as in a run. Latency is from the venue's making of a batch's last message to all of the batch
 being in the books and on the tape. Printed: rows put, found in the database and missing; the latency before, during and
-after the outage, and their ratios. Exit code 1 if a row is missing or the p99 during the outage is beyond `WANTED` times
-that before. Run: python -m benchmarks.database_outage [--seconds 60]
+after the outage, and their ratios. Run: python -m benchmarks.database_outage [--quick] [--seconds 60]
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+from benchmarks.rounds import Report, one, parse, parser
 from benchmarks.storage_cost import RUN, storage
 from benchmarks.venue import connected, venue
 from tests.storage.making import numbers
@@ -29,6 +28,7 @@ from traderv3.storage.write_queue import WriteQueue
 
 WANTED = 1.5  # noise included: a p99 of a busy machine
 RATE = 5_000  # messages a second, six times the busiest recorded second
+OUTAGE_S, QUICK_S = 60.0, 5.0
 WARM_UP_S = 3.0
 BEFORE_S = 20.0
 AFTER_S = 10.0
@@ -58,13 +58,6 @@ class Stopwatch:
         """Those since the last call, ascending."""
         taken, self.latencies_us = sorted(self.latencies_us), []
         return taken
-
-
-def say(when: str, latencies_us: list[int]) -> None:
-    p50, p99, most = (latencies_us[len(latencies_us) * part // 1000] for part in (500, 990, 999))
-    print(
-        f"{when}: {len(latencies_us)} batches, p50 {p50 / 1000:.2f} ms, p99 {p99 / 1000:.2f} ms, p99.9 {most / 1000:.2f} ms"
-    )
 
 
 def p99(latencies_us: list[int]) -> int:
@@ -99,7 +92,7 @@ async def suffer(server: PostgresServer, queue: WriteQueue, watch: Stopwatch, ou
     return [before, during, watch.take()]
 
 
-async def main(server: PostgresServer, outage_s: float) -> int:
+async def measure(server: PostgresServer, report: Report, outage_s: float) -> None:
     await trio.to_thread.run_sync(server.start)
     url = server.new_database()
     feed, bus = Feed(), EventBus()
@@ -114,26 +107,29 @@ async def main(server: PostgresServer, outage_s: float) -> int:
     put = queue._seq  # dropped ones have a number, too
     missing = put - len(set(stored))
     for when, latencies_us in (("before", before), ("during", during), ("after", after)):
-        say(when, latencies_us)
-    print(f"{put} rows put, {len(stored)} found, {missing} missing, {len(stored) - len(set(stored))} twice")
-    print(
-        f"{said.frames_written} frames in the journal, {said.lost_frames} lost; {feed.counters.gaps} gaps in the feed"
-    )
-    ratio = p99(during) / p99(before)
-    print(f"p99 during the outage {ratio:.2f} times that before, after it {p99(after) / p99(before):.2f} times")
-    return 0 if not missing and len(stored) == len(set(stored)) and ratio <= WANTED else 1
+        report.figure(f"batch to book, p99 {when} the outage", one(p99(latencies_us) / 1000), "ms")
+    frames = f"{said.frames_written:,} frames in the journal, {said.lost_frames} lost; {feed.counters.gaps} gaps"
+    report.figure("rows missing", one(missing), "rows", at_most=0, note=f"{put:,} put, {len(stored):,} found")
+    report.figure("rows twice", one(len(stored) - len(set(stored))), "rows", at_most=0, note=frames)
+    report.figure("p99 during the outage to before", one(p99(during) / p99(before)), "times", at_most=WANTED)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of the outage")
-    wanted_s = parser.parse_args().seconds
+def main() -> int:
+    made = parser(__doc__, rounds=1, quick_rounds=1)
+    made.add_argument("--seconds", type=float, default=0.0, help="of the outage")
+    args = parse(made)
+    report = Report("database_outage", args)
     try:
         postgres = PostgresServer()
     except NoPostgres as cause:
-        print(f"skipped: {cause}")
-        sys.exit(0)
+        report.absent("PostgreSQL", str(cause))
+        return report.finish()
     try:
-        sys.exit(trio.run(main, postgres, wanted_s))
+        trio.run(measure, postgres, report, args.seconds or (QUICK_S if args.is_quick else OUTAGE_S))
     finally:
         postgres.remove()
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

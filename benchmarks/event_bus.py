@@ -1,10 +1,10 @@
 """What publishing costs the publisher: with well-behaved subscribers, and with one stuck, one raising and one slow.
 
-Rounds of both are interleaved; the printed ratio is of the medians. Run: python -m benchmarks.event_bus
+Rounds of both are interleaved, ratios taken round by round. Run: python -m benchmarks.event_bus [--quick]
 """
 
 import logging
-import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from benchmarks.rounds import Report, arguments, ratio, spread
 from traderv3.core.event_bus import EventBus, Handler
 from traderv3.core.lifeline import Lifeline
 
-ROUNDS = 30
+ROUNDS, QUICK_ROUNDS = 30, 5
 EVENTS = 2_000
 SUBSCRIBERS = 5
 
@@ -63,8 +64,8 @@ async def publish_all(bus: EventBus) -> float:
     return spent / EVENTS * 1e6
 
 
-async def measure() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+async def measure(rounds: int) -> dict[str, list[float]]:
+    """Microseconds an event, by rounds."""
     good = make_bus([well] * SUBSCRIBERS)
     bad = make_bus([well] * (SUBSCRIBERS - 3) + [stuck, raising, slow])
     costs: dict[str, list[float]] = {"good": [], "bad": []}
@@ -72,17 +73,25 @@ async def measure() -> None:
         for bus in (good, bad):
             nursery.start_soon(bus.run, Lifeline())
         await trio.sleep(0.01)
-        for _ in range(ROUNDS):
-            costs["good"].append(await publish_all(good))
-            costs["bad"].append(await publish_all(bad))
+        for number in range(-1, rounds):  # the first warms up
+            for name, bus in (("good", good), ("bad", bad)):
+                cost_us = await publish_all(bus)
+                if number >= 0:
+                    costs[name].append(cost_us)
         nursery.cancel_scope.cancel()
-    well_us, ill_us = statistics.median(costs["good"]), statistics.median(costs["bad"])
-    print(f"publish to {SUBSCRIBERS} subscribers: {well_us:.2f} us; with one stuck, raising, slow: {ill_us:.2f} us")
-    print(f"ratio {ill_us / well_us:.2f}")
-    for name, stats in bad.stats().items():
-        box = stats.mailbox
-        print(f"  {name}: accepted {box.accepted}, handled {stats.handled}, dropped {box.dropped}, {stats.breaker}")
+    return costs
+
+
+def main() -> int:
+    args = arguments(__doc__, rounds=ROUNDS, quick_rounds=QUICK_ROUNDS)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    report = Report("event_bus", args)
+    costs = trio.run(measure, args.rounds)
+    report.figure(f"publish an event to {SUBSCRIBERS} subscribers", spread(costs["good"]), "us")
+    report.figure("the same, one stuck, one raising, one slow", spread(costs["bad"]), "us")
+    report.figure("ill subscribers to good ones", ratio(costs["bad"], costs["good"]), "times", at_most=1.5)
+    return report.finish()
 
 
 if __name__ == "__main__":
-    trio.run(measure)
+    sys.exit(main())

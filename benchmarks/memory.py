@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -79,7 +80,7 @@ def write_day(path: Path, markets: int, seconds: float) -> None:
             _write(file, at_us, "orderbook_delta", len(names) + number + 1, body)
 
 
-def _write(file: BinaryIO, at_us: int, kind: str, seq: int, body: dict[str, object]) -> None:
+def _write(file: BinaryIO, at_us: int, kind: str, seq: int, body: Mapping[str, object]) -> None:
     frame = {"type": kind, "sid": 1, "seq": seq, "msg": body}
     file.write(msgspec.json.encode({"at_us": at_us, "conn": 1, "dir": "in", "frame": frame}) + b"\n")
 

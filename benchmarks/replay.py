@@ -1,23 +1,23 @@
 """How fast `traderv3 replay --speed max` plays each recorded session, against the rates at which they were live.
 
-For every file: messages a second (the median of `ROUNDS` runs of the command, console and actors included), how many
-times its own average and its own busiest second that is, and how many times the busiest second of all. Wanted are 50
-times that; exit code 1 if a session of `JUDGED` frames or more falls short, shorter ones only show what a start costs.
-Run: python -m benchmarks.replay [RECORDING...]
+For every file: messages a second (rounds of the command, console and actors included), and how many times its own average,
+its own busiest second and the busiest second of all that is. Wanted are 50 times the last; sessions of fewer than `JUDGED`
+frames are not judged, as they only show what a start costs.
+Run: python -m benchmarks.replay [--quick] [RECORDING...]
 """
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.rounds import Report, Spread, parse, parser, spread
 from traderv3.protocol.recording import RecordingReader
 
 RECORDINGS = Path(__file__).resolve().parent.parent.parent / "shared" / "recordings"
-ROUNDS = 3
+ROUNDS, QUICK_ROUNDS = 3, 1
 BUSIEST = 825  # messages in the busiest second of all recorded sessions
 WANTED = 50
 JUDGED = 10_000
@@ -40,28 +40,33 @@ def play(path: Path) -> tuple[int, int]:
     return said["frames"], said["messages_per_second"]
 
 
-def main(paths: list[Path]) -> int:
+def main() -> int:
+    made = parser(__doc__, rounds=ROUNDS, quick_rounds=QUICK_ROUNDS)
+    made.add_argument(
+        "recordings", nargs="*", type=Path, metavar="RECORDING", help=f"default: those in {RECORDINGS.name}"
+    )
+    args = parse(made)
+    report = Report("replay", args)
+    paths = args.recordings or sorted(RECORDINGS.glob("*.jsonl.zst"))
     if not paths:
-        print(f"skipped: there are no recordings in {RECORDINGS}")
-        return 0
-    worst = float("inf")
+        report.absent("recorded sessions", "they are no part of this repository")
+    slowest: Spread | None = None
     for path in paths:
         average, peak = live_rates(path)
-        runs = [play(path) for _ in range(ROUNDS)]
-        frames, rate = runs[0][0], statistics.median(rate for _, rate in runs)
-        times = rate / BUSIEST
-        print(
-            f"{path.name}: {frames} frames at {rate:.0f} messages/s; {rate / average:.0f} times its average "
-            f"({average:.1f}/s), {rate / peak:.0f} times its peak ({peak}/s), {times:.0f} times the busiest ({BUSIEST}/s)",
-            flush=True,
+        runs = [play(path) for _ in range(args.rounds)]
+        frames, rates = runs[0][0], spread([rate for _, rate in runs])
+        note = (
+            f"{frames:,} frames; {rates.median / average:,.0f} times its average, {rates.median / peak:,.0f} its peak"
         )
-        if frames >= JUDGED:
-            worst = min(worst, times)
-    print(
-        f"the slowest of those with {JUDGED} frames or more: {worst:.0f} times the busiest live rate, wanted {WANTED}"
-    )
-    return 0 if worst >= WANTED else 1
+        report.figure(f"replay of {path.name.partition('.')[0]}", rates, "messages/s", note=note)
+        if frames >= JUDGED and (slowest is None or rates.median < slowest.median):
+            slowest = rates
+    if slowest is not None:
+        times = Spread(*(value / BUSIEST for value in (slowest.median, slowest.low, slowest.high)))
+        note = f"of the sessions of {JUDGED:,} frames or more; {BUSIEST} messages"
+        report.figure("the slowest, to the busiest second ever recorded", times, "times", at_least=WANTED, note=note)
+    return report.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(main([Path(name) for name in sys.argv[1:]] or sorted(RECORDINGS.glob("*.jsonl.zst"))))
+    sys.exit(main())

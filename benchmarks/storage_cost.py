@@ -6,7 +6,7 @@ wall clock at the rate of the busiest recorded second; rows go through the write
 and the ratio is the median of each round's own. That is hundreds of times the live rate, at which a shared disk that
 pauses would fill the journal's queue: here it is larger than live, and what waits in it at the end is printed.
 Writing needs a second core for most of what it does: where others take it, compare the processor's time as well.
-Exit code 1 below `WANTED`. Run: python -m benchmarks.storage_cost
+Run: python -m benchmarks.storage_cost [--quick]
 """
 
 import random
@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import trio
 
+from benchmarks.rounds import Report, arguments, ratio, spread
 from benchmarks.venue import TICKERS, connected, venue
 from traderv3.config.limits import JournalLimits
 from traderv3.core.clock import wall_us
@@ -36,9 +37,8 @@ from traderv3.storage.recorder import Recorder
 from traderv3.storage.spill import Spill
 from traderv3.storage.write_queue import WriteQueue
 
-WANTED = 0.80
 RUN = "bench"
-ROUNDS = 9
+ROUNDS, QUICK_ROUNDS = 9, 2
 MESSAGES = 300_000
 TRADES_A_SECOND = 80  # a tenth of the busiest second's 825 messages
 SETTLE_S = 0.3
@@ -147,26 +147,34 @@ async def take_with(port: int) -> tuple[Took, Kept]:
     return took, Kept(waiting, queue.stats().written)
 
 
-async def main() -> int:
-    without, with_storage, kept = [], [], []
+async def measure(rounds: int) -> tuple[dict[str, list[Took]], list[Kept]]:
+    """Every round of both, and what storage kept in each."""
+    found: dict[str, list[Took]] = {"without": [], "with": []}
+    kept = []
     with venue(MESSAGES) as port:
         await take_without(port)  # the first round warms up, and is not counted
-        for _ in range(ROUNDS):
-            without.append(await take_without(port))
+        for _ in range(rounds):
+            found["without"].append(await take_without(port))
             took, what = await take_with(port)
-            with_storage.append(took)
+            found["with"].append(took)
             kept.append(what)
-    ratios = [plain.wall_us / loaded.wall_us for plain, loaded in zip(without, with_storage, strict=True)]
-    for name, each in (("without", without), ("with journal and database", with_storage)):
-        wall, cpu = statistics.median(t.wall_us for t in each), statistics.median(t.cpu_us for t in each)
-        print(f"{name}: {1e6 / wall:.0f} messages/s, {wall:.2f} us a message, {cpu:.2f} us of processor time")
-    ratio = statistics.median(ratios)
-    print(
-        f"of {MESSAGES} frames {statistics.median(k.waiting for k in kept):.0f} waited at the end; {kept[-1].rows} rows"
-    )
-    print(f"throughput with storage {ratio:.2f} of that without (rounds {min(ratios):.2f} to {max(ratios):.2f})")
-    return 0 if ratio >= WANTED else 1
+    return found, kept
+
+
+def main() -> int:
+    args = arguments(__doc__, rounds=ROUNDS, quick_rounds=QUICK_ROUNDS)
+    report = Report("storage_cost", args)
+    found, kept = trio.run(measure, args.rounds)
+    wall = {name: [took.wall_us for took in rounds] for name, rounds in found.items()}
+    cpu = {name: [took.cpu_us for took in rounds] for name, rounds in found.items()}
+    waited = statistics.median(each.waiting for each in kept)
+    said = f"of {MESSAGES:,} frames {waited:,.0f} waited at the end; {kept[-1].rows} rows"
+    for name, what in (("without", "without storage"), ("with", "with journal and database")):
+        report.figure(f"feed {what}, a message", spread(wall[name]), "us", note=said if name == "with" else "")
+        report.figure(f"feed {what}, processor time a message", spread(cpu[name]), "us", note="all threads")
+    report.figure("throughput, with storage to without", ratio(wall["without"], wall["with"]), "times", at_least=0.8)
+    return report.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(trio.run(main))
+    sys.exit(main())

@@ -1,5 +1,5 @@
-"""The commands: `traderv3 run`, `record`, `replay`, `simulate`, `exchange`, `logs`, `check`, `export`; and those that act on a
-running trader: `status`, `orders`, `positions`, `halt`, `resume`.
+"""The commands: `traderv3 run`, `record`, `replay`, `simulate`, `exchange`, `logs`, `check`, `export`, `bench`; and those
+that act on a running trader: `status`, `orders`, `positions`, `halt`, `resume`.
 
 Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation; 2 configuration, a taken port included;
 3 the venue refused us for good; 130 interrupted twice.
@@ -81,6 +81,10 @@ def _main(arguments: Sequence[str]) -> int:
             from traderv3.simulation import command as simulation
 
             return simulation.main(args)
+        case "bench":
+            from traderv3 import bench
+
+            return bench.main(args)
         case "status" | "orders" | "positions" | "halt" | "resume":
             from traderv3.operator import command as operator
 
@@ -144,6 +148,12 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             from traderv3.operator import command as operator
 
             operator.add_arguments(asking, name)
+
+    bench = commands.add_parser("bench", help="measure the speed of this checkout, against others in the same run")
+    if chosen == "bench":
+        from traderv3 import bench as benchmarks
+
+        benchmarks.add_arguments(bench)
 
     logs = commands.add_parser("logs", help="show or follow the structured log")
     if chosen == "logs":

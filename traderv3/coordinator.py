@@ -151,7 +151,7 @@ class Trader:
         tape = outside.overhear(self.archive.journal if self.archive else NO_TAPE)
         self.watchdog = outside.watchdog()
         latch_at = settings.data_dir / settings.environment / "trading.json"
-        self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us)
+        self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us, blocking=outside.storage.blocking())
         self.pilot = Pilot(
             self.feed,
             self.bus,

@@ -28,14 +28,21 @@ from traderv3.config.settings import Settings
 from traderv3.core.clock import WallClock
 from traderv3.core.event_bus import EventBus
 from traderv3.core.supervision import Backoff, ChildSpec, Strategy, SupervisorSpec
-from traderv3.domain.execution import AccountFact, AccountReads, EngineItem, Missed, OrderPort
+from traderv3.domain.execution import AccountFact, AccountReads, EngineItem, Missed, OrderPort, Snapshot
 from traderv3.domain.feed import Feed, Link
 from traderv3.domain.fees import FeeSchedule
-from traderv3.domain.market_facts import EventFeeUpdate, EventLifecycle, MarketFact, MarketLifecycle, Trade
+from traderv3.domain.market_facts import (
+    EventFeeUpdate,
+    EventLifecycle,
+    MarketFact,
+    MarketLifecycle,
+    OrderGroupUpdate,
+    Trade,
+)
 from traderv3.domain.permission import Latch, Mode, Stand
 from traderv3.domain.tape import Tape
 from traderv3.domain.trading_report import FillLine, OrderLine, TradingReport
-from traderv3.domain.units import Money
+from traderv3.domain.units import Money, Qty
 from traderv3.storage.intent_log import IntentFile
 from traderv3.storage.write_queue import Blocking
 from traderv3.trading.day_book import DayBook
@@ -85,7 +92,7 @@ class ExecutionRoom:
         self._began_us = wall_us()
         folder = settings.data_dir / settings.environment
         self.inbox: Inbox[EngineItem | MarketLifecycle] = Inbox()
-        self.portfolio = Portfolio(tell=tell, fees=self._fees)
+        self.portfolio = Portfolio(tell=tell, fees=self._fees, ahead=self._queue_ahead)
         is_shadow = settings.environment.policy.orders is Orders.SHADOW
         self.day = DayBook(
             None if is_shadow else folder / "day.json", settings.risk.day, wall_us=wall_us, blocking=blocking()
@@ -116,6 +123,7 @@ class ExecutionRoom:
                 wall_us=wall_us,
                 rng=rng,
                 group_limit=settings.risk.account.size,
+                shard_of=lambda ticker: feed.listings[ticker].shard if ticker in feed.listings else 0,
             )
             reads = AccountReader(lambda: door().rest, wall_us=wall_us)
             self._connector = AccountConnector(
@@ -129,7 +137,7 @@ class ExecutionRoom:
                 backoff=Backoff(LIMITS.reconnect_first_s, LIMITS.reconnect_most_s),
                 tape=tape,
             )
-        self.sync = StateSync(reads, since_us=self._since_us, deliver=self.inbox.put, wall_us=wall_us)
+        self.sync = StateSync(reads, since_us=self._since_us, deliver=self._on_reading, wall_us=wall_us)
         senses = Senses(
             account_trouble=self._account_trouble,
             clock_offset_us=clock_offset_us,
@@ -148,6 +156,7 @@ class ExecutionRoom:
             latch,
             senses,
             wall_us=wall_us,
+            is_in_book=not is_shadow,
         )
         self._picture = Picture(self.engine)
         feed.wake = self._on_books
@@ -233,9 +242,17 @@ class ExecutionRoom:
                 self.shadow.note_trade(fact)
 
     def _on_account(self, fact: AccountFact | Missed) -> None:
-        if self.gateway is not None and not isinstance(fact, Missed):
+        assert self.gateway is not None
+        is_past = isinstance(fact, OrderGroupUpdate) and not self.gateway.is_present(fact.order_group_id)
+        if not isinstance(fact, Missed):
             self.gateway.heed(fact)
-        self.inbox.put(fact)
+        if not is_past:  # of a group that our own halt triggered, say, and that a person has lifted since
+            self.inbox.put(fact)
+
+    def _on_reading(self, reading: Snapshot) -> None:
+        if self.gateway is not None:
+            self.gateway.heed_reading(reading)
+        self.inbox.put(reading)
 
     def _on_books(self) -> None:
         if self.shadow is not None:
@@ -260,6 +277,9 @@ class ExecutionRoom:
     def _fees(self, ticker: str) -> FeeSchedule | None:
         terms = self._feed.terms(ticker)
         return None if terms is None else terms.fees
+
+    def _queue_ahead(self, order_id: str) -> Qty | None:
+        return None if self.shadow is None else self.shadow.ahead_of(order_id)
 
     def _since_us(self) -> int:
         """How far back a reading goes: every open order and every fill since the last reading that agreed is in it."""

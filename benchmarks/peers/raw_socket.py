@@ -1,7 +1,10 @@
 """The limit: the same bytes read from a blocking socket, 64 KiB at a time, and thrown away. No books."""
 
+import bisect
+import itertools
 import socket
 import ssl
+import time
 from typing import Any
 
 from benchmarks.peers.work import Job, Watch, serve
@@ -12,12 +15,10 @@ READ_BYTES = 64 * 1024
 
 def _run(job: Job) -> dict[str, Any]:
     watch = Watch(job)
-    head = size = 0
-    for number, message in enumerate(messages(markets=job.markets)):
-        if number == job.count:
-            break
-        size += len(framed(message))
-        head = size if number == job.head - 1 else head
+    sizes = (len(framed(message)) for message in itertools.islice(messages(markets=job.markets), job.count))
+    ends = list(itertools.accumulate(sizes))  # of each message in the stream
+    head, size = ends[job.head - 1], ends[-1]
+    whole = 0
     port = int(job.url.split(":")[2].split("/")[0])
     with socket.create_connection(("127.0.0.1", port)) as plain:
         connection = plain
@@ -38,6 +39,10 @@ def _run(job: Job) -> dict[str, Any]:
         got, is_timed = len(answer) - answer.index(b"\r\n\r\n") - 4, False
         while got < size:
             got += len(connection.recv(READ_BYTES))
+            if job.moments:
+                now_ns, before = time.monotonic_ns(), whole
+                whole = bisect.bisect_right(ends, got, whole)
+                watch.done_at_ns.extend([now_ns] * (whole - before))
             if got >= head and not is_timed:
                 is_timed = True
                 watch.start()

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -18,6 +18,7 @@ from traderv3.clients.order_gateway import OrderGateway
 from traderv3.config.endpoints import Endpoint, parse_endpoint
 from traderv3.config.environment import Environment
 from traderv3.core.lifeline import Lifeline
+from traderv3.domain.errors import TraderError
 from traderv3.domain.execution import Answer, Cancel, Create, Outcome, Request, Written
 from traderv3.domain.orders import Approved, Draft
 from traderv3.domain.permission import Mode, Stand
@@ -223,7 +224,8 @@ async def house(
             crashing.cancel,
             at.ticker,
         )
-        await door.rest.read_limits()
+        with suppress(TraderError):
+            await door.rest.read_limits()
         if is_ready:
             await made.until_ready()
         yield made

@@ -19,7 +19,8 @@ from tests.clients.http_venue import SIGNER, answer, asking, door_to, http_venue
 from traderv3.clients.door import HANDSHAKE_GAP_S, Door, Wires
 from traderv3.clients.doors import open_door
 from traderv3.clients.kalshi_demo_client import KalshiDemoClient
-from traderv3.clients.rest import RestClient
+from traderv3.clients.order_rest import OrderTransport
+from traderv3.clients.rest import CheckedTransport, ReadingTransport, RestClient
 from traderv3.clients.transport import TransportLimits, make_tls_context, open_stream
 from traderv3.clients.venue_clock import VenueClock
 from traderv3.config.endpoints import DemoEndpoint, Endpoint, parse_endpoint
@@ -323,12 +324,16 @@ def test_certificates_come_from_certifi_alone(hostile_surroundings: Path) -> Non
 
 
 def test_the_http_client_trusts_nothing_and_follows_nothing(hostile_surroundings: Path) -> None:
-    client = rest_client(sim("api"))
+    door = door_to(9)
+    orders = door.open_orders(is_enabled=True, armed_key_id=None)
 
-    assert client._http.trust_env is False
-    assert client._http.follow_redirects is False
-    assert client._http._mounts == {}
-    assert isinstance(client._http._transport, httpx2.AsyncHTTPTransport)
+    for http in (door.rest._http, orders._http, orders._urgent):
+        assert http.trust_env is False
+        assert http.follow_redirects is False
+        assert http._mounts == {}
+        guard = http._transport
+        assert isinstance(guard, ReadingTransport | OrderTransport)
+        assert isinstance(guard._inner, CheckedTransport)
 
 
 # -- tls -----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import trio.lowlevel
 from trio.testing import MockClock
 
 from tests.clients.order_house import House, house, venue
+from traderv3.clients.account_reads import AccountReader
 from traderv3.clients.gateway_account import OUTCOMES_MIN
 from traderv3.clients.order_gateway import STALE_US
 from traderv3.config.limits import LIMITS
@@ -525,3 +526,19 @@ async def test_a_disk_that_hangs_is_told_of(
         assert "does not answer" in (trouble or "")
         assert at.resting == []
         assert at.gateway.stats().swept_us is not None
+
+
+async def test_what_a_later_reading_does_not_list_rests_no_more(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        creates = [at.create(), at.create(price=3100)]
+        await at.submit(*creates)
+        gone = at.cancel_of(creates[0])
+        at.broker.cancel(gone.order_id)  # and nobody told
+        reader = AccountReader(lambda: at.door.rest, wall_us=at.exchange.now_us)
+        at.gateway.heed_reading(await reader.snapshot(0))
+        young = at.gateway.open_orders
+        await trio.sleep(10)
+        at.gateway.heed_reading(await reader.snapshot(0))
+
+        assert young == 2  # the reading may be older than the order
+        assert at.gateway.open_orders == 1

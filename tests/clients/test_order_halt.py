@@ -154,13 +154,16 @@ async def test_a_halt_survives_a_restart(autojump_clock: MockClock, tmp_path: Pa
     at_first, latch = venue(), MemoryLatch()
     async with house(tmp_path, at_first) as at:
         await at.submit(at.create())
+        (group_id, _), *_ = at.intents.groups
     await latch.set(Mode.HALTED, by="a person", reason="before the start")
     async with house(tmp_path, at_first, latch=latch, is_ready=False) as at:
         await until_swept(at)
         (dropped,) = await at.submit(at.create())
+        late = at.broker.order(at.ticker, "bid", "0.3000", "1.00", order_group_id=group_id)
 
         assert at.resting == []
         assert isinstance(dropped, Written)
+        assert late[0] == 400
 
 
 async def test_who_lifts_the_halt_gets_new_groups(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from wsproto.events import CloseConnection, Ping
 
 from tests.clients.raw_venue import ENDPOINT, HEADERS, LIMITS, RawVenue, connected
 from tests.protocol.framing import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
-from traderv3.clients.transport import Transport, open_transport
+from traderv3.clients.transport import ABSENT_S, Transport, open_transport
 from traderv3.domain.errors import ConnectivityError, RemoteProtocolError, TraderError, VenueRefused
 
 Serve = Callable[[RawVenue], Awaitable[None]]
@@ -240,9 +240,32 @@ async def test_fragments_and_whole_messages_keep_one_order(autojump_clock: MockC
 async def test_pings_of_the_venue_are_answered(autojump_clock: MockClock) -> None:
     async with connected() as (_, venue):
         await venue.send(frame(PING, b"heartbeat"))
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(ABSENT_S + 0.01)  # nobody takes messages
 
     assert venue.pongs == [b"heartbeat"]
+
+
+async def test_pings_are_answered_at_once_while_somebody_takes_messages(autojump_clock: MockClock) -> None:
+    async with connected() as (transport, venue), trio.open_nursery() as nursery:
+        nursery.start_soon(transport.receive_batch)
+        await trio.testing.wait_all_tasks_blocked()
+        await venue.send(frame(PING, b"heartbeat"))
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert venue.pongs == [b"heartbeat"]
+        await venue.send(frame(TEXT, b"x"))
+
+
+async def test_who_comes_to_take_messages_after_a_pause_has_them_at_once(autojump_clock: MockClock) -> None:
+    async with connected() as (transport, venue):
+        await trio.sleep(5)  # trio-websocket reads meanwhile
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(venue.send, frame(TEXT, b"x") + frame(TEXT, b"y"))
+            batch = await transport.receive_batch()
+
+        assert trio.current_time() == began
+    assert batch == [b"x", b"y"]
 
 
 async def test_a_message_cancelled_while_waiting_is_not_lost(autojump_clock: MockClock) -> None:

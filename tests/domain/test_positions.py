@@ -150,10 +150,11 @@ def test_a_settlement_pays_for_the_fills_that_are_told_after_it() -> None:
 
 
 def test_a_time_in_microseconds_is_the_same_time_in_milliseconds() -> None:
-    first, second = fill(1, "bid", 100, 5000, at_ms=7), fill(2, "ask", 300, 5100, at_ms=7)
+    before = fill(0, "bid", 100, 4000, at_ms=1)
+    first, second = fill(1, "bid", 100, 5000, at_ms=7), fill(2, "ask", 100, 5100, at_ms=7)
     by_rest = replace(first, at_us=first.at_us + 900)  # the socket cuts it off
 
-    assert ledger(second, by_rest).position == ledger(first, second).position
+    assert ledger(second, by_rest, before).position == ledger(before, first, second).position
 
 
 def test_many_fills_are_folded_into_the_base_and_stay_known() -> None:

@@ -23,7 +23,7 @@ from traderv3.domain.health import Health, Level, Numbers
 from traderv3.domain.states import State
 from traderv3.telemetry import prometheus
 from traderv3.telemetry.fact_log import BURST, WINDOW_US, WORDS, FactLog, say
-from traderv3.telemetry.metrics_aggregator import MetricsAggregator, read_rss_mb
+from traderv3.telemetry.metrics_aggregator import MetricsAggregator, give_back_memory, read_rss_mb
 
 Lines = list[MutableMapping[str, Any]]
 
@@ -129,6 +129,17 @@ async def test_lag_and_memory_are_measured_and_the_heart_beats(autojump_clock: M
     assert numbers.loop_lag_ms == 12.3
     assert numbers.rss_mb > 1
     assert lifeline.beats == 10
+
+
+def test_what_only_a_peak_needed_is_given_back() -> None:
+    peak = [bytes(1000) for _ in range(50_000)]
+    kept = peak[::500]  # nothing of the heap is free up to its end
+    peak.clear()
+    before_mb = read_rss_mb()
+    give_back_memory()
+
+    assert before_mb - read_rss_mb() > 25
+    assert len(kept) == 100
 
 
 async def test_health_is_asked_for_at_any_moment_and_is_that_moments_truth(autojump_clock: MockClock) -> None:

@@ -10,12 +10,12 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from kalshi.async_client import AsyncKalshiClient  # type: ignore[import-not-found]
-from kalshi.auth import KalshiAuth  # type: ignore[import-not-found]
-from kalshi.config import KalshiConfig  # type: ignore[import-not-found]
-from kalshi.errors import KalshiError  # type: ignore[import-not-found]
-from kalshi.models import orders  # type: ignore[import-not-found]
-from kalshi.ws.client import KalshiWebSocket  # type: ignore[import-not-found]
+from kalshi.async_client import AsyncKalshiClient
+from kalshi.auth import KalshiAuth
+from kalshi.config import KalshiConfig
+from kalshi.errors import KalshiError
+from kalshi.models import orders
+from kalshi.ws.client import KalshiWebSocket
 
 from tests.third_party import driving
 

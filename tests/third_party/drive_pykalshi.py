@@ -9,11 +9,11 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from pykalshi import feed as wire  # type: ignore[import-not-found]
-from pykalshi.client import KalshiClient  # type: ignore[import-not-found]
-from pykalshi.enums import MarketStatus, OrderStatus, SelfTradePrevention, TimeInForce  # type: ignore[import-not-found]
-from pykalshi.exceptions import KalshiAPIError  # type: ignore[import-not-found]
-from pykalshi.orderbook import OrderbookManager  # type: ignore[import-not-found]
+from pykalshi import feed as wire
+from pykalshi.client import KalshiClient
+from pykalshi.enums import MarketStatus, OrderStatus, SelfTradePrevention, TimeInForce
+from pykalshi.exceptions import KalshiAPIError
+from pykalshi.orderbook import OrderbookManager
 
 from tests.third_party import driving
 

@@ -29,7 +29,7 @@ from traderv3.trading.inbox import Inbox
 from traderv3.trading.latch import TradingLatch
 from traderv3.trading.picture import Picture
 from traderv3.trading.portfolio import Portfolio
-from traderv3.trading.strategies.view import View
+from traderv3.trading.strategies.view import Strategy, View
 
 
 class Scripted:
@@ -91,7 +91,7 @@ class Log:
 class House:
     """One engine on the virtual clock. Every market is live at 0.40 / 0.60 and stays heard of."""
 
-    def __init__(self, *, log: Log | None = None) -> None:
+    def __init__(self, *, log: Log | None = None, strategy: Strategy | None = None) -> None:
         self.feed = make_feed()
         self.port, self.log, self.strategy = Port(), log or Log(), Scripted()
         self.inbox = Inbox[EngineItem | MarketLifecycle]()
@@ -105,7 +105,7 @@ class House:
             self.port,
             self.log,
             self.inbox,
-            self.strategy,
+            strategy or self.strategy,
             DEFAULT_LIMITS,
             DayBook(None, DEFAULT_LIMITS.day, wall_us=self.wall_us),
             self.latch,

@@ -7,6 +7,7 @@ from typing import Any
 
 from traderv3.domain.feed import EventTerms, Feed, Line, Link, Listing
 from traderv3.domain.fees import FeeSchedule, FeeType
+from traderv3.domain.market_facts import UserOrder
 from traderv3.domain.orders import Draft, Order, OrderState
 from traderv3.domain.permission import Mode
 from traderv3.domain.positions import Position
@@ -76,6 +77,34 @@ def order(
         "state": OrderState.RESTING,
     }
     return Order(**{**usual, **more})
+
+
+def foreign(ticker: str, *, count: int) -> UserOrder:
+    """A bid at 0.50 that rests for the account and is not ours."""
+    return UserOrder(
+        order_id="strange",
+        client_order_id="by hand",
+        ticker=ticker,
+        status="resting",
+        is_yes=True,
+        yes_price=Price(5000),
+        initial=Qty(count),
+        filled=Qty(0),
+        remaining=Qty(count),
+        taker_cost=Money(0),
+        maker_cost=Money(0),
+        taker_fees=Money(0),
+        maker_fees=Money(0),
+        order_group_id=None,
+        self_trade_prevention=None,
+        reason=None,
+        exchange_index=0,
+        subaccount=0,
+        created_us=NOW_US,
+        expires_us=None,
+        at_us=NOW_US,
+        received_us=NOW_US,
+    )
 
 
 def holding(**counts: tuple[int, int]) -> Mapping[str, Position]:

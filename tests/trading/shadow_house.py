@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fractions import Fraction
 
 import trio
+import trio.testing
 
 from tests.trading.risking import make_feed
 from tests.trading.telling import NOW_US, TICKER
@@ -42,8 +43,6 @@ class ShadowHouse:
     def __init__(self, seed: int = 0) -> None:
         self.feed = make_feed(FEES)
         self.latch = MemoryLatch()
-        self.portfolio = Portfolio(fees=lambda _: FEES)
-        self.portfolio.adopt_cash(BALANCE)
         self.heard: list[EngineItem] = []
         self.venue = ShadowVenue(
             self.feed,
@@ -54,6 +53,8 @@ class ShadowHouse:
             fees=lambda _: FEES,
             balance=BALANCE,
         )
+        self.portfolio = Portfolio(fees=lambda _: FEES, ahead=self.venue.ahead_of)
+        self.portfolio.adopt_cash(BALANCE)
         self._ids = 0
 
     def wall_us(self) -> int:
@@ -101,14 +102,15 @@ class ShadowHouse:
         self.portfolio.withdraw(order.client_order_id, self.wall_us())
         return Cancel(order.client_order_id, order.order_id, order.ticker)
 
-    def change(self, is_bid: bool, price: int, change: int, ticker: str = TICKER) -> None:
+    async def change(self, is_bid: bool, price: int, change: int, ticker: str = TICKER) -> None:
         """The live book moves."""
         book = self.feed.books[ticker]
         book.apply(is_bid, price if is_bid else DOLLAR - price, change)
         book.received_us = self.wall_us()
         self.venue.look()
+        await trio.testing.wait_all_tasks_blocked()
 
-    def trade(self, price: int, count: int, *, is_taker_yes: bool, ticker: str = TICKER) -> None:
+    async def trade(self, price: int, count: int, *, is_taker_yes: bool, ticker: str = TICKER) -> None:
         """Strangers trade."""
         self.venue.note_trade(
             Trade(
@@ -122,6 +124,7 @@ class ShadowHouse:
                 received_us=self.wall_us(),
             )
         )
+        await trio.testing.wait_all_tasks_blocked()
 
     async def check(self) -> None:
         """The venue's account as it reads, and the portfolio that only heard, are one."""

@@ -114,6 +114,17 @@ def test_a_value_that_cannot_be_said_neither_sets_off_a_stop_nor_lifts_one() -> 
     assert rules(day, NOON_US) == ["RISK_MAX_DAY_LOSS", "RISK_MAX_DRAWDOWN"]
 
 
+def test_an_account_that_cannot_be_valued_for_long_is_traded_blind() -> None:
+    day = book()
+    day.look(equity(100), NOON_US)
+    day.look(Standing(None, {}, Money(0)), NOON_US + 30_000_000)
+
+    assert not day.facts(NOON_US + 30_000_000).is_blind
+    assert day.facts(NOON_US + 30_000_001).is_blind
+    day.look(equity(100), NOON_US + 30_000_001)
+    assert not day.facts(NOON_US + 30_000_001).is_blind
+
+
 def test_a_person_lifts_every_lock_and_what_was_lost_is_forgiven() -> None:
     day = book()
     day.look(equity(100), NOON_US)

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from tests.trading.fake_house import House, Log
 from tests.trading.risking import draft
 from tests.trading.telling import NOW_US, TICKER, fill, held, reading, seconds, told
+from traderv3.config.strategy_file import NOTHING_TO_SET
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.execution import (
     Accepted,
@@ -25,6 +26,9 @@ from traderv3.domain.market_facts import MarketLifecycle, OrderGroupUpdate
 from traderv3.domain.orders import Change, Intent, Withdrawal
 from traderv3.domain.permission import Mode
 from traderv3.domain.units import Money, Price, Qty
+from traderv3.trading.decider import MARKETS_MAX
+from traderv3.trading.picture import SOON_S
+from traderv3.trading.strategies.hold import Hold
 from traderv3.trading.strategies.view import View
 
 
@@ -125,6 +129,31 @@ async def test_a_strategy_sees_what_changed_and_now_and_then_everything(autojump
         [TICKER],
         list(house.feed.books),
     ]
+
+
+async def test_of_many_markets_with_news_each_has_its_turn(autojump_clock: MockClock) -> None:
+    house = House()
+    many = [f"KX{number:03}" for number in range(3 * MARKETS_MAX)]
+    house.feed.watch(many)
+    house.calibrate()
+    for _ in range(4):
+        for ticker in many:
+            house.feed.books[ticker].updates += 1
+        house.step()
+    seen = [market.ticker for view in house.strategy.views for market in view.markets]
+
+    assert max(len(view.markets) for view in house.strategy.views) == MARKETS_MAX
+    assert set(many) <= set(seen)
+
+
+async def test_hold_is_shown_nothing(autojump_clock: MockClock) -> None:
+    house = House(strategy=Hold(NOTHING_TO_SET))
+    house.calibrate()
+    house.feed.books[TICKER].updates += 1
+    house.step()
+
+    assert house.engine.decider.decided_us is None
+    assert house.engine.obstacle is None
 
 
 async def test_every_order_of_one_decision_counts_for_the_next_of_it(autojump_clock: MockClock) -> None:
@@ -496,8 +525,10 @@ async def test_the_picture_shows_stage_orders_refusals_and_money(autojump_clock:
     house = House()
     waiting = house.picture.report(house.wall_us()).stage
     house.calibrate()
+    await trio.sleep(SOON_S)
     clean = house.picture.report(house.wall_us()).stage
     quoting(house, draft(price=4500))
+    await trio.sleep(SOON_S)
     report = house.picture.report(house.wall_us())
 
     assert (waiting, clean, report.stage) == ("calibrating", "clean", "acting")

@@ -17,7 +17,7 @@ from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import AWAY_FAILURES, Feed, Link
 from traderv3.domain.hours import Pause
 from traderv3.domain.states import EDGES, OPERATING, State
-from traderv3.trading.pilot import Facts, Pilot, next_move
+from traderv3.trading.pilot import IDLE_S, Facts, Pilot, TradingFacts, next_move
 
 MARKETS = ("KXONE", "KXTWO", "KXTHREE")
 
@@ -117,6 +117,55 @@ def test_a_move_says_why_in_a_sentence(state: State, known: Facts, context: str)
 
     assert move is not None
     assert move.context == context
+
+
+# -- trading -----------------------------------------------------------------------------------------------------------
+
+TRADING = [
+    TradingFacts(may_trade=may_trade, is_clean=is_clean, idle_s=idle_s, why="because")
+    for may_trade, is_clean, idle_s in itertools.product((False, True), (False, True), (0.0, IDLE_S / 2, IDLE_S))
+]
+
+
+def expected_in_trading(state: State, trading: TradingFacts) -> State | None:
+    """The design's words, one after another."""
+    if state is State.READY:
+        return State.CALIBRATING if trading.may_trade else None
+    if not trading.may_trade:
+        return State.READY
+    if state is State.CALIBRATING:
+        return State.TRADING_READY if trading.is_clean else None
+    if not trading.is_clean:
+        return State.CALIBRATING
+    if state is State.TRADING_READY:
+        return State.ACTING if trading.idle_s == 0 else None
+    return State.TRADING_READY if trading.idle_s >= IDLE_S else None
+
+
+@pytest.mark.parametrize("state", sorted(OPERATING))
+def test_the_next_move_in_trading_follows_from_its_facts(state: State) -> None:
+    for trading in TRADING:
+        move = next_move(state, facts(trading=trading))
+
+        assert (move and move.target) == expected_in_trading(state, trading), trading
+        if move is not None:
+            assert move.target in EDGES[state]
+            assert move.context
+
+
+def test_a_lost_venue_and_a_problem_come_before_all_trading() -> None:
+    for state, trading in itertools.product(OPERATING, TRADING):
+        lost = next_move(state, facts(trading=trading, lost_s=1.0, is_connected=False))
+        bad = next_move(state, facts(trading=trading, problem="bad key"))
+
+        assert lost is not None
+        assert bad is not None
+        assert (lost.target, bad.target) == (State.CONNECTIVITY, State.ERROR)
+
+
+def test_outside_of_operation_trading_moves_nothing() -> None:
+    for state, trading in itertools.product(frozenset(State) - OPERATING, TRADING):
+        assert next_move(state, facts(trading=trading)) == next_move(state, facts())
 
 
 # -- the actor ---------------------------------------------------------------------------------------------------------

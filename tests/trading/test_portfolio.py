@@ -220,6 +220,19 @@ def test_a_fill_that_is_told_twice_is_one() -> None:
     assert desk.portfolio.turnover == 40 * 5000
 
 
+def test_a_fill_that_was_forgotten_and_is_told_again_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILLS_KEPT", 1)
+    desk = Desk()
+    desk.rest()
+    fills = [fill(count, client_order_id=KEY, order_id=ID) for count in (10, 20)]
+    for each in (*fills, *fills):
+        desk.portfolio.apply(each, NOW_US)
+
+    assert (desk.order.filled, desk.portfolio.position(TICKER)) == (30, 30)
+    assert desk.portfolio.turnover == 30 * 5000
+    assert sum(isinstance(line, FillLine) for line in desk.lines) == 2
+
+
 # -- cancels and changes -----------------------------------------------------------------------------------------------
 
 
@@ -358,6 +371,25 @@ def test_orders_that_are_not_ours_are_kept_while_they_rest() -> None:
     portfolio.apply(told("theirs", "canceled"), NOW_US)
 
     assert not portfolio.foreign
+
+
+def test_an_order_that_was_taken_for_somebody_elses_is_ours_once_its_intent_is_read() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(told(KEY), NOW_US)
+    portfolio.recall(KeptIntent(KEY, DRAFT, NOW_US, ID), LATER_US)
+
+    assert not portfolio.foreign
+    assert portfolio.by_order_id(ID) is portfolio.orders[KEY]
+
+
+def test_only_what_is_known_to_rest_holds_money() -> None:
+    desk = Desk()
+    assert desk.portfolio.held == 0
+    desk.rest()
+    assert desk.portfolio.held == 100 * 5000 + 17_500
+    desk.portfolio.absent(KEY, LATER_US)
+
+    assert desk.portfolio.held == 0
 
 
 def test_cash_is_not_known_before_the_venue_told_it() -> None:

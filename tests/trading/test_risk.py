@@ -1,7 +1,9 @@
 """What risk lets through and what it refuses: every rule once, the scopes, and that a limit never stands in the way out."""
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.trading.risking import (
     NOW_US,
     draft,
     facts,
+    foreign,
     holding,
     limits,
     make_feed,
@@ -29,6 +32,7 @@ from traderv3.domain.worst_case import Exposure, worst_case
 from traderv3.trading.day_book import ACCOUNT, DayFacts, Sent, StopLock
 from traderv3.trading.risk import CHECKS, MEASURES, assess
 from traderv3.trading.risk_usage import usage
+from traderv3.trading.stops import mode_of, stopped_orders
 
 
 def refusal(*args: Any, **kwargs: Any) -> Refused[Any]:
@@ -122,6 +126,7 @@ SENT = [Sent(NOW_US - 1, "EV1-A", "s")] * 10
         ({"cross_check": 0.85}, "RISK_CROSS_CHECK", "85 %"),
         ({"day": DayFacts(locks=(LOCK,))}, "RISK_STOPPED", "locked for 90 s more"),
         ({"day": DayFacts(locks=(replace(LOCK, scope="s"),))}, "RISK_STOPPED", "RISK_MAX_DAY_LOSS"),
+        ({"day": DayFacts(is_blind=True)}, "RISK_VALUE_UNKNOWN", "no loss would stop it"),
         ({"day": DayFacts(recent=SENT)}, "RISK_MAX_ORDERS_PER_S", "11 orders in a second; at most 10"),
         ({"day": DayFacts(orders=20_000)}, "RISK_MAX_DAY_ORDERS", "20001 orders today; at most 20000"),
         ({"day": DayFacts(turnover=Money(4_999_900_000))}, "RISK_MAX_DAY_TURNOVER", "4999.900000"),
@@ -203,6 +208,17 @@ def test_a_scope_does_not_count_what_is_outside(scope: str, ticker: str) -> None
     assert isinstance(assess(draft(), facts(orders=resting), limits(**{scope: {"size": 100}})), Approved)
 
 
+def test_an_order_that_somebody_else_made_for_the_account_counts_for_it() -> None:
+    strange = foreign("EV1-A", count=100)
+    one = limits(market={"open_orders": 1})
+
+    assert refusal(draft(), facts(foreign=[strange]), one).rule == "RISK_MAX_MARKET_OPEN_ORDERS"
+    assert refusal(draft(), facts(foreign=[strange]), limits(account={"size": 199})).rule == "RISK_MAX_ACCOUNT_SIZE"
+    assert isinstance(assess(draft(), facts(foreign=[strange]), limits(strategy={"size": 100})), Approved)
+    shown = {line.rule: line.used for line in usage(facts(foreign=[strange]), DEFAULT_LIMITS)}
+    assert (shown["RISK_MAX_ACCOUNT_SIZE"], shown["RISK_MAX_STRATEGY_SIZE"]) == (100, 0)
+
+
 def test_a_strategys_limit_does_not_count_what_others_do() -> None:
     resting = [order("EV3-A", count=10**6, strategy="another")]
 
@@ -248,7 +264,7 @@ def test_closing_is_allowed_at_every_limit_and_in_every_lock_but_a_halt(mode: Mo
     held = holding(EV1_A=(1_000 if is_long else -1_000, 9_000))
     none = {"size": 0, "notional": 0, "worst_case": 0}
     tight = limits(**dict.fromkeys(SCOPES, none), day={"orders": 0, "turnover": 0})
-    now = facts(make_feed(FEES), mode=mode, positions=held, day=DayFacts(locks=(LOCK,)))
+    now = facts(make_feed(FEES), mode=mode, positions=held, day=DayFacts(locks=(LOCK,), is_blind=True))
 
     assert isinstance(assess(draft(is_bid=not is_long, count=1_000), now, tight), Approved)
     assert isinstance(assess(draft(is_bid=not is_long, count=1_001), now, tight), Refused)
@@ -268,6 +284,38 @@ def test_closing_one_leg_of_a_hedge_is_refused_where_it_makes_the_worst_case_wor
     refused = refusal(draft(count=1_000, price=4_500), facts(positions=hedged), limits(event={"worst_case": 3_000_000}))
 
     assert refused.rule == "RISK_MAX_EVENT_WORST_CASE"
+
+
+def test_a_stop_wants_back_what_rests_and_could_open() -> None:
+    resting = [
+        order(is_bid=False, price=6000, count=600, name="closes"),
+        order(is_bid=False, price=6100, count=500, name="half of it closes"),
+        order(is_bid=True, count=1, name="opens"),
+        order("EV2-A", count=1, name="opens elsewhere"),
+        order("EV3-A", count=1, name="another's", strategy="another"),
+    ]
+    held = holding(EV1_A=(1_000, 5_000))
+    own = facts(orders=resting, positions=held, day=DayFacts(locks=(replace(LOCK, scope="s"),)))
+    everybody = facts(orders=resting, positions=held, day=DayFacts(locks=(LOCK,)))
+
+    assert {one.client_order_id for one, _ in stopped_orders(own)} == {"half of it closes", "opens", "opens elsewhere"}
+    assert {one.client_order_id for one, _ in stopped_orders(everybody)} == {one.client_order_id for one in resting[1:]}
+    assert {why for _, why in stopped_orders(own)} == {"stop RISK_MAX_DAY_LOSS: account lost 60.000000 today"}
+    assert stopped_orders(facts(orders=resting, positions=held)) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "scope", "shown"),
+    [
+        (Mode.ACTIVE, "s", Mode.REDUCING),
+        (Mode.ACTIVE, ACCOUNT, Mode.REDUCING),
+        (Mode.ACTIVE, "another", Mode.ACTIVE),
+        (Mode.HALTED, "s", Mode.HALTED),
+    ],
+)
+def test_a_strategy_under_a_stop_is_shown_that_it_may_only_close(mode: Mode, scope: str, shown: Mode) -> None:
+    assert mode_of(facts(mode=mode, day=DayFacts(locks=(replace(LOCK, scope=scope),)))) is shown
+    assert mode_of(facts(mode=mode)) is mode
 
 
 # -- changes -------------------------------------------------------------------------------------------------------
@@ -400,6 +448,19 @@ def test_usage_shows_every_limit_once_with_its_fullest_member() -> None:
     assert by_rule["RISK_MAX_DAY_LOSS"].used == 7
     assert by_rule["RISK_MAX_ORDERS_PER_S"].used == 10
     assert by_rule["RISK_MAX_STRATEGY_SIZE"].scope == "s"
+
+
+def test_nobody_else_makes_an_approval() -> None:
+    """By type the gateway takes nothing but an `Approved`; by this, only `assess` makes one."""
+    product = Path(__file__).parents[2] / "traderv3"
+    makers = [
+        path.relative_to(product).as_posix()
+        for path in sorted(product.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and "Approved" in (getattr(node.func, "id", ""), getattr(node.func, "attr", ""))
+    ]
+
+    assert makers == ["trading/risk.py"]
 
 
 def test_the_table_of_checks_names_each_rule_once() -> None:

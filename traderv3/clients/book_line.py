@@ -84,8 +84,8 @@ class BookLine:
         try:
             self._follow(tickers, at_us)
             self._receive(frames, at_us)
-            for ticker in [ticker for ticker in self._feed.suspects if ticker in session.books]:
-                session.distrust(ticker, self._feed.suspects.pop(ticker), at_us=at_us, now_s=now_s)
+            if self._feed.suspects:
+                self._distrust_suspects(at_us, now_s)
         finally:
             self._take_notices()
         if session.has_served and not self.was_useful:
@@ -130,6 +130,10 @@ class BookLine:
         self._carry(tickers)
         self.session.remove([ticker for ticker in held if ticker not in tickers])
         self.session.add({ticker: self._feed.books[ticker] for ticker in tickers if ticker not in held})
+
+    def _distrust_suspects(self, at_us: int, now_s: float) -> None:
+        for ticker in [ticker for ticker in self._feed.suspects if ticker in self.session.books]:
+            self.session.distrust(ticker, self._feed.suspects.pop(ticker), at_us=at_us, now_s=now_s)
 
     def _receive(self, frames: Sequence[bytes], at_us: int) -> None:
         session, counters, now_s = self.session, self._feed.counters, self._now_s(at_us)

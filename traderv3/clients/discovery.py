@@ -249,7 +249,8 @@ class MarketDiscovery:
     def _learn(self, markets: Iterable[ListedMarket]) -> None:
         for market in markets:
             self._feed.statuses[market.ticker] = market.status
-            listing = Listing(market.title, market.close_us, market.grid, market.event_ticker or None)
+            event = market.event_ticker or None
+            listing = Listing(market.title, market.close_us, market.grid, event, market.shard)
             if self._feed.listings.get(market.ticker) != listing:
                 self._feed.listings[market.ticker] = listing
             if market.close_us is not None:

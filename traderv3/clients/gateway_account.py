@@ -55,6 +55,22 @@ class GatewayAccount:
         if is_new and isinstance(outcome, Accepted | Rejected):
             self._latest.append((trio.current_time(), isinstance(outcome, Rejected)))
 
+    def stats(self, *, waiting: int, under_way: int, resting: int, groups: int, strikes: int) -> GatewayStats:
+        """The account with what the gateway has in hand; `strikes` are those of the halt under way."""
+        return GatewayStats(
+            sent=self.sent,
+            accepted=self.accepted,
+            rejected=self.rejected,
+            unknown=self.unknown,
+            dropped=self.dropped,
+            waiting=waiting,
+            under_way=under_way,
+            resting=resting,
+            groups=groups,
+            strikes=self.strikes + strikes,
+            swept_us=self.swept_us,
+        )
+
     @property
     def trouble(self) -> str | None:
         """Why orders do not go, in a sentence."""

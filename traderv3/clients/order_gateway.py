@@ -28,6 +28,7 @@ from traderv3.clients.order_groups import GroupLog, OrderGroups
 from traderv3.clients.order_rest import NotSent, OrderRest
 from traderv3.clients.order_sweep import OrderSweep
 from traderv3.clients.rest import RestClient
+from traderv3.clients.resting_orders import RestingOrders
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.errors import TraderError
@@ -37,35 +38,27 @@ from traderv3.domain.execution import (
     Amend,
     Answer,
     Cancel,
-    CancelAll,
     Create,
-    Decrease,
     IntentLog,
     Outcome,
     Rejected,
     Request,
+    Snapshot,
     Unknown,
     Written,
 )
 from traderv3.domain.market_facts import OrderGroupUpdate, UserOrder
 from traderv3.domain.permission import Latch, Mode, Stand
 from traderv3.domain.units import Qty
-from traderv3.protocol.order_requests import (
-    Asking,
-    amend_order,
-    cancel_all,
-    cancel_orders,
-    create_orders,
-    decrease_order,
-    judge,
-)
+from traderv3.protocol.order_requests import Asking, askings, judge
+
+WhyNot = Callable[[Sequence[Request]], str | None]  # why these must not go on the wire now
 
 ORDERS_MAX: Final = 256  # waiting; the engine may have no more on its way than its own limit, far below
 CANCELS_MAX: Final = 4096
 BATCH_MAX: Final = 20
 SENDING_MAX: Final = 16  # requests for new orders at a time
 STALE_US: Final = 2_000_000  # an approval is for a moment
-OVER_MAX: Final = 256  # answers are late by seconds
 DISK_S: Final = 0.05  # a cancel waits so long for the disk
 STOP_S: Final = 2.0
 GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
@@ -108,13 +101,13 @@ class OrderGateway:
         self._groups = OrderGroups(intents, group_limit)
         self._orders: deque[Request] = deque()
         self._cancels: deque[Request] = deque()
-        self._resting: dict[str, Cancel] = {}
+        self._resting = RestingOrders(wall_us)
         self._under_way: dict[int, Request] = {}  # taken from their lane and not answered yet, by identity
         self._written: set[int] = set()  # those of them that are on the wire
-        self._over: deque[str] = deque(maxlen=OVER_MAX)  # order ids that the account says are over
         self._due = trio.Event()
         self._moved = trio.Event()
         self._is_stopping = False
+        self._has_looked = False  # into the intent log, whether it could be read or not
         self._tripped: str | None = None  # the group that the venue triggered by itself; until the latch says halted
         self._sweep: OrderSweep | None = None
         self._account = GatewayAccount()
@@ -148,13 +141,8 @@ class OrderGateway:
     def heed(self, fact: AccountFact) -> None:
         """What the account says of our orders and groups."""
         if isinstance(fact, UserOrder):
-            if fact.status == "resting":
-                self._resting[fact.order_id] = Cancel(fact.client_order_id, fact.order_id, fact.ticker)
-                self._intents.note(fact.client_order_id, order_id=fact.order_id)
-            else:
-                self._resting.pop(fact.order_id, None)
-                self._over.append(fact.order_id)
-                self._intents.note(fact.client_order_id, order_id=fact.order_id, is_over=True)
+            is_over = not self._resting.heed(fact)
+            self._intents.note(fact.client_order_id, order_id=fact.order_id, is_over=is_over)
         elif isinstance(fact, OrderGroupUpdate) and self.is_present(fact.order_group_id):
             if fact.event_type == "triggered" and not self._is_halted():
                 self._tripped = fact.order_group_id
@@ -162,25 +150,22 @@ class OrderGateway:
                 self._groups.forsake(fact.order_group_id)
                 self._moved = _set(self._moved)
 
+    def heed_reading(self, reading: Snapshot) -> None:
+        """The account, read whole."""
+        self._resting.heed_reading(reading)
+
     def is_present(self, group_id: str) -> bool:
         """Whether this is a group that new orders go into, and not one of an earlier session or halt."""
         return self._groups.is_present(group_id)
 
     def stats(self) -> GatewayStats:
         """The account at this moment."""
-        account = self._account
-        return GatewayStats(
-            sent=account.sent,
-            accepted=account.accepted,
-            rejected=account.rejected,
-            unknown=account.unknown,
-            dropped=account.dropped,
+        return self._account.stats(
             waiting=len(self._orders) + len(self._cancels),
             under_way=len(self._under_way),
             resting=len(self._resting),
             groups=len(self._intents.groups),
-            strikes=account.strikes + (self._sweep.strikes if self._sweep else 0),
-            swept_us=account.swept_us,
+            strikes=self._sweep.strikes if self._sweep else 0,
         )
 
     @property
@@ -224,7 +209,7 @@ class OrderGateway:
         while True:
             moved = self._moved
             try:
-                await self._intents.start()
+                await self._look_into_log()
                 if not (self._is_halted() or self._is_stopping):
                     await self._groups.complete(self._rest())
             except (TraderError, NotSent, OSError) as exc:
@@ -235,6 +220,12 @@ class OrderGateway:
             else:
                 failures, self._account.group_trouble = 0, None
                 await moved.wait()
+
+    async def _look_into_log(self) -> None:
+        try:
+            await self._intents.start()
+        finally:
+            self._has_looked = True
 
     # -- the halt ------------------------------------------------------------------------------------------------------
 
@@ -259,7 +250,7 @@ class OrderGateway:
         self._sweep = sweep = OrderSweep(
             self._rest(),
             self._reads(),
-            known=lambda: list(self._resting.values()),
+            known=self._resting.cancels,
             groups=lambda: self._groups.held,
             is_quiet=self._is_quiet,
         )
@@ -272,8 +263,8 @@ class OrderGateway:
             self._sweep = None
 
     def _is_quiet(self) -> bool:
-        """No new order of ours is on the wire."""
-        return not any(isinstance(self._under_way[each], Create | Amend) for each in self._written)
+        """No new order of ours is on the wire, and every order group that the log holds was in the strike."""
+        return self._has_looked and not any(isinstance(self._under_way[each], Create | Amend) for each in self._written)
 
     # -- new orders ----------------------------------------------------------------------------------------------------
 
@@ -303,29 +294,17 @@ class OrderGateway:
             nursery.start_soon(self._send_batch, batch, slots)
 
     async def _send_batch(self, batch: Sequence[Request], slots: trio.Semaphore) -> None:
-        creates = [request for request in batch if isinstance(request, Create)]
-        most = self._rest().batch_max("POST")
+        ready = []
+        for request in batch:
+            if not isinstance(request, Create) or self._group_of(request.order.wanted.ticker) is not None:
+                ready.append(request)
+            else:
+                self._drop(request, self._account.group_trouble or "there is no order group for it yet")
+                self._moved = _set(self._moved)
         try:
-            async with trio.open_nursery() as nursery:
-                for at in range(0, len(creates), most):
-                    nursery.start_soon(self._create, creates[at : at + most])
-                for amend in batch:
-                    if isinstance(amend, Amend):
-                        nursery.start_soon(self._carry, [amend], amend_order(amend), self._why_not)
+            await self._carry_all(ready, self._why_not)
         finally:
             slots.release()
-
-    async def _create(self, creates: Sequence[Create]) -> None:
-        grouped = []
-        for create in creates:
-            if self._group_of(create.order.wanted.ticker) is not None:
-                grouped.append(create)
-            else:
-                self._drop(create, self._account.group_trouble or "there is no order group for it yet")
-                self._moved = _set(self._moved)
-        if grouped:
-            asking = create_orders(grouped, self._group_of, now_us=self._rest().clock.now_ms() * 1000)
-            await self._carry(grouped, asking, self._why_not)
 
     def _group_of(self, ticker: str) -> str | None:
         return self._groups.of(self._shard_of(ticker))
@@ -373,27 +352,26 @@ class OrderGateway:
         except BaseException:
             self._drop_all(batch, "the gateway ended before it was sent")
             raise
-        cancels = [request for request in batch if isinstance(request, Cancel)]
-        most = self._rest().batch_max("DELETE")
-        async with trio.open_nursery() as nursery:
-            for at in range(0, len(cancels), most):
-                part = cancels[at : at + most]
-                nursery.start_soon(self._carry, part, cancel_orders(part))
-            for request in batch:
-                if isinstance(request, Decrease):
-                    nursery.start_soon(self._carry, [request], decrease_order(request))
-                elif isinstance(request, CancelAll):
-                    nursery.start_soon(self._carry, [request], cancel_all())
+        await self._carry_all(batch)
 
     # -- one request ---------------------------------------------------------------------------------------------------
 
-    async def _carry(
-        self,
-        requests: Sequence[Request],
-        asking: Asking,
-        why_not: Callable[[Sequence[Request]], str | None] | None = None,
-    ) -> None:
-        """Send one request and answer for all of `requests`, whatever happens. Without `why_not` it is urgent."""
+    async def _carry_all(self, requests: Sequence[Request], why_not: WhyNot | None = None) -> None:
+        """Send these side by side, in as few requests as may be. Without `why_not` they are urgent."""
+        rest = self._rest()
+        parts = askings(
+            requests,
+            self._group_of,
+            now_us=rest.clock.now_ms() * 1000,
+            creates_max=rest.batch_max("POST"),
+            cancels_max=rest.batch_max("DELETE"),
+        )
+        async with trio.open_nursery() as nursery:
+            for part, asking in parts:
+                nursery.start_soon(self._carry, part, asking, why_not)
+
+    async def _carry(self, requests: Sequence[Request], asking: Asking, why_not: WhyNot | None) -> None:
+        """Send one request and answer for all that it carries, whatever happens."""
         is_written = False
         outcomes: Sequence[Outcome] = [Unknown("the gateway ended while it was on the wire")] * len(requests)
         dropped = "the gateway ended before it was sent"
@@ -432,8 +410,8 @@ class OrderGateway:
         self._account.count(outcome, is_new=isinstance(request, Create | Amend))
         match request, outcome:
             case Create(client_order_id, order), Accepted(order_id, _, remaining, _):
-                if remaining and order_id not in self._over:  # the socket may have been faster than this answer
-                    self._resting[order_id] = Cancel(client_order_id, order_id, order.wanted.ticker)
+                if remaining:
+                    self._resting.answered(Cancel(client_order_id, order_id, order.wanted.ticker))
                 self._intents.note(client_order_id, order_id=order_id, is_over=not remaining)
             case Create(client_order_id, order), Rejected(code, _):
                 self._intents.note(client_order_id, is_over=True)
@@ -441,7 +419,7 @@ class OrderGateway:
                     self._groups.forsake(group_id)  # the venue does not have it, or not any more
                     self._moved = _set(self._moved)
             case Cancel(client_order_id, order_id, _), Accepted():
-                self._resting.pop(order_id, None)
+                self._resting.forget(order_id)
                 self._intents.note(client_order_id, is_over=True)
             case _:
                 pass

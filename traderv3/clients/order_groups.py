@@ -13,9 +13,11 @@ import structlog
 
 from traderv3.clients.order_rest import OrderRest
 from traderv3.domain.errors import ConnectivityError
-from traderv3.domain.units import Qty
+from traderv3.domain.units import CONTRACT, Qty
 from traderv3.protocol.order_requests import create_group, delete_group, read_group
 
+LIMIT_MIN: Final = CONTRACT  # the venue's range
+LIMIT_MAX: Final = Qty(1_000_000 * CONTRACT)
 GONE: Final = (200, 204, 404)
 
 log = structlog.get_logger(component="order_gateway")
@@ -35,7 +37,7 @@ class OrderGroups:
 
     def __init__(self, log: GroupLog, limit: Qty) -> None:
         self._log = log
-        self._limit = limit
+        self._limit = min(max(limit, LIMIT_MIN), LIMIT_MAX)
         self._wanted = {0}
         self._by_shard: dict[int, str] = {}
 

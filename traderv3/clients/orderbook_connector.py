@@ -136,23 +136,31 @@ class OrderBookConnector:
             while True:
                 for command in commands:
                     await transport.send(command)
-                batch: list[bytes] = []
-                with trio.move_on_after(TICK_S):
-                    batch = await transport.receive_batch()
-                lifeline.beat()
-                books.line.heard_us = self._wall_us() - int((trio.current_time() - transport.heard_at) * 1e6)
-                commands = books.step(batch, self._share(), at_us=now_us())
-                if batch:
-                    now = trio.current_time()
-                    self._feed.receive_to_book.note(int((now - transport.batch_at) * 1e6), now_s=now)
-                    self._feed.wake()
-                self._feed.check_renewal(self.name)
+                commands = []
+                with trio.move_on_after(TICK_S):  # one limit for many batches: to set one costs as much as a batch
+                    while not commands:
+                        commands = self._step(await transport.receive_batch(), transport, lifeline, now_us())
+                commands = commands or self._step([], transport, lifeline, now_us())
         except (ConnectivityError, RemoteProtocolError) as exc:
             reason = str(exc)
             raise
         finally:  # cancelled or crashed, too
             books.close(reason, at_us=now_us())
             self._feed.wake()
+
+    def _step(self, batch: list[bytes], transport: Transport, lifeline: Lifeline, at_us: int) -> list[bytes]:
+        """Take what arrived, or that nothing did, and tell whoever reads the books; returns commands to send."""
+        books, feed = self._books, self._feed
+        commands = books.step(batch, self._share(), at_us=at_us)
+        if batch:
+            feed.wake()
+        lifeline.beat()
+        now = trio.current_time()
+        books.line.heard_us = self._wall_us() - int((now - transport.heard_at) * 1e6)
+        if batch:
+            feed.receive_to_book.note(int((now - transport.batch_at) * 1e6), now_s=now)
+        feed.check_renewal(self.name)
+        return commands
 
     def _share(self) -> tuple[str, ...]:
         """What to carry: our share, without what the connection that had it before has not given up yet."""

@@ -10,7 +10,6 @@ Never: a connection to a host that the environment does not allow, whatever buil
 
 import re
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,8 +34,8 @@ from traderv3.protocol.frames import FrameReader
 from traderv3.protocol.rest import advice, error_text
 
 READ_BYTES: Final = 64 * 1024
+ABSENT_S: Final = 0.1  # far below the time that a ping may take
 HEAD_MAX: Final = 64 * 1024
-BATCHES_WAITING: Final = 2  # one in the channel, one with its sender
 # What trio-websocket's reader task lets out when the venue does not speak WebSocket as it should.
 _BY_THE_VENUE: Final = (ProtocolError, h11.ProtocolError, trio_websocket.HandshakeError)
 _HEAD_END: Final = b"\r\n\r\n"
@@ -112,57 +111,96 @@ async def open_stream(endpoint: Endpoint) -> trio.abc.Stream:
 
 
 class BatchStream(trio.abc.Stream):
-    """Takes data messages out of a client's byte stream; everything else flows through to trio-websocket."""
+    """Takes data messages out of a client's byte stream; everything else is for trio-websocket.
+
+    Whoever wants messages reads the socket, in `receive_batch`, so that a batch is in its hands without a switch of tasks.
+    trio-websocket, in `receive_some`, is given the control frames that were found on the way; it reads itself before the
+    handshake is answered, after `discard`, and whenever nobody else does for `ABSENT_S` and nothing waits to be taken.
+    """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._reader = FrameReader()
         self._head = bytearray()
+        self._messages: list[bytes] = []  # that came with the answer to the handshake
+        self._control = bytearray()  # for trio-websocket
+        self._has_control = trio.Event()
+        self._is_reading = False
+        self._was_read = trio.Event()  # by trio-websocket, while somebody wanted messages
         self._is_open = False  # the handshake was answered with 101
         self._is_discarding = False
+        self._is_stopped = False
+        self._is_broken = False  # by a reset
         self._is_cut_short = False
-        self._tell_batch, self.batches = trio.open_memory_channel[list[bytes]](1)
+        self._over = trio.Event()  # nothing comes any more, and trio-websocket knows why
         self.answered = trio.Event()  # the handshake was answered, or never will be
         self.status: int | None = None
         self.refusal_body = b""
         self.last_bytes_at = trio.current_time()
-        self.arrivals: deque[float] = deque(maxlen=BATCHES_WAITING)  # of the batches that nobody has taken yet
         self.error: RemoteProtocolError | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Bytes for trio-websocket; empty at the end of the connection."""
         while True:
-            if self._reader.is_closed:  # the close frame has been answered by now; nothing may follow it
-                self._end()
-                return b""
-            try:
-                data = await self._stream.receive_some(READ_BYTES)
-            except trio.BrokenResourceError:
-                self._end()  # a reset: trio-websocket notes it, but those who wait for batches must know
-                raise
-            self.last_bytes_at = trio.current_time()
-            if not data:
-                self._end()
-                return b""
-            if self._is_open:
-                passed_on = await self._split(bytes(data))
-            else:
-                passed_on = await self._take_head(bytes(data))
-            if passed_on is None:
-                self._end()
-                return b""
-            if passed_on:
+            if self._control:
+                passed_on, self._control = bytes(self._control), bytearray()
                 return passed_on
+            if self._is_at_its_end:  # a close frame has been answered by now; nothing may follow it
+                self._end()
+                if self._is_broken:
+                    raise trio.BrokenResourceError
+                return b""
+            if self._is_open and not self._is_discarding:
+                self._has_control = trio.Event()
+                with trio.move_on_after(ABSENT_S):
+                    await self._has_control.wait()
+                if self._control or self._is_reading or self._messages:
+                    continue
+            await self._read()
+            self._was_read.set()
 
-    async def _take_head(self, data: bytes) -> bytes | None:
-        """Collect the answer to the handshake. None: it was a refusal, or no HTTP at all."""
+    async def receive_batch(self) -> list[bytes]:
+        """The data messages that have come, at least one; none at the end of the connection."""
+        if self._messages:
+            await trio.lowlevel.checkpoint()
+        while not self._messages:
+            if self._is_at_its_end:
+                await self._over.wait()  # trio-websocket answers the close frame first, or notes the end
+                return []
+            if self._is_reading:
+                self._was_read = trio.Event()
+                await self._was_read.wait()
+            else:
+                await self._read()
+        messages, self._messages = self._messages, []
+        return messages
+
+    async def _read(self) -> None:
+        """Take what the socket has: messages, control frames, or the end."""
+        self._is_reading = True
+        try:
+            data = await self._stream.receive_some(READ_BYTES)
+        except trio.BrokenResourceError:
+            self._is_broken = True
+            self._stop()
+            return
+        finally:
+            self._is_reading = False
+        self.last_bytes_at = trio.current_time()
+        if self._is_open and data:
+            self._split(bytes(data))
+        elif not data or not self._take_head(bytes(data)):
+            self._stop()
+
+    def _take_head(self, data: bytes) -> bool:
+        """Collect the answer to the handshake. False: it was a refusal, or no HTTP at all."""
         self._head += data
         at = self._head.find(_HEAD_END)
         if at < 0:
-            return b"" if len(self._head) <= HEAD_MAX else None
+            return len(self._head) <= HEAD_MAX
         match = _STATUS.match(self._head)
         if match is None:
-            return None
+            return False
         end = at + len(_HEAD_END)
         self.status = int(match[1])
         if self.status == 101:
@@ -171,37 +209,47 @@ class BatchStream(trio.abc.Stream):
                 self.error = RemoteProtocolError(
                     f"the venue uses a WebSocket extension that we did not ask for: {said}"
                 )
-                return None
+                return False
             self._is_open = True
             self.answered.set()
-            control = await self._split(bytes(self._head[end:]))
-            return None if control is None else bytes(self._head[:end]) + control
+            self._control += self._head[:end]
+            self._split(bytes(self._head[end:]))
+            return True
         length = _LENGTH.search(self._head, 0, end)
         wanted = int(length[1]) if length else 0
         self.refusal_body = bytes(self._head[end:])
-        return b"" if len(self.refusal_body) < wanted else None
+        return len(self.refusal_body) < wanted
 
-    async def _split(self, data: bytes) -> bytes | None:
+    def _split(self, data: bytes) -> None:
         try:
             messages, control = self._reader.receive(data)
         except RemoteProtocolError as exc:
             self.error = exc
-            return None
+            self._stop()
+            return
+        if control:
+            self._control += control
+            self._has_control.set()
         if messages and not self._is_discarding:
-            self.arrivals.append(self.last_bytes_at)
-            try:
-                await self._tell_batch.send(messages)
-            except trio.BrokenResourceError:
-                self._is_discarding = True
-        return control
+            self._messages += messages
 
     def discard(self) -> None:
         """From now on throw data messages away: nobody reads them, and the closing handshake lies behind them."""
         self._is_discarding = True
-        self.batches.close()
+        self._messages = []
+        self._has_control.set()
+
+    @property
+    def _is_at_its_end(self) -> bool:
+        return self._is_stopped or self._reader.is_closed
+
+    def _stop(self) -> None:
+        """Nothing more comes: trio-websocket is to know first, then whoever waits for batches."""
+        self._is_stopped = True
+        self._has_control.set()
 
     def _end(self) -> None:
-        self._tell_batch.close()
+        self._over.set()
         self.answered.set()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -218,6 +266,7 @@ class BatchStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close the socket and end the batches."""
+        self._stop()
         self._end()
         await self._stream.aclose()
 
@@ -239,11 +288,10 @@ class Transport:
 
     async def receive_batch(self) -> list[bytes]:
         """The data messages that have come, at least one. Raises `ConnectivityError` when the connection is over."""
-        try:
-            batch = await self._stream.batches.receive()
-        except trio.EndOfChannel:
-            raise self._why_over() from None
-        self.batch_at = self._stream.arrivals.popleft()
+        batch = await self._stream.receive_batch()
+        if not batch:
+            raise self._why_over()
+        self.batch_at = self._stream.last_bytes_at
         return batch
 
     async def send(self, command: bytes) -> None:

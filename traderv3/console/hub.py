@@ -105,20 +105,20 @@ class Hub:
 
     def show_markets(self, tickers: Iterable[str] | None = None) -> None:
         """Show every top, or those of some markets, that has changed since it was shown last."""
-        books = self.picture.sources.feed.books
+        books, top, shown = self.picture.sources.feed.books, self.picture.top, self._shown
         for ticker in books if tickers is None else tickers:
             if ticker in books:
-                self._show_if_changed("market", ticker, self.picture.top(books[ticker]))
+                encoded = top(books[ticker])
+                held = shown.get(("market", ticker))
+                if held is None or held[1] is not encoded:
+                    self.show("market", ticker, encoded)
 
     def show_books(self) -> None:
         """Show every whole book that a client watches and that has changed since it was shown last."""
         for ticker, book in self.picture.books(self.watched).items():
-            self._show_if_changed("book", ticker, book)
-
-    def _show_if_changed(self, kind: str, ticker: str, encoded: bytes) -> None:
-        held = self._shown.get((kind, ticker))
-        if held is None or held[1] is not encoded:
-            self.show(kind, ticker, encoded)
+            held = self._shown.get(("book", ticker))
+            if held is None or held[1] is not book:
+                self.show("book", ticker, book)
 
     def tell(self, client: Client, kind: str, data: messages.Message) -> None:
         """Send one client an answer of its own, at once."""
@@ -264,6 +264,10 @@ class Hub:
     def _forget_markets(self) -> None:
         """Show nothing of markets that are held no more, nor books that nobody watches."""
         books, watched = self.picture.sources.feed.books, self.watched
-        for kind, entity in list(self._shown):
-            if (kind == "market" and entity not in books) or (kind == "book" and entity not in watched):
-                del self._shown[kind, entity]
+        gone = [
+            (kind, entity)
+            for kind, entity in self._shown
+            if (kind == "market" and entity not in books) or (kind == "book" and entity not in watched)
+        ]
+        for key in gone:
+            del self._shown[key]

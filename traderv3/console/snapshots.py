@@ -14,12 +14,11 @@ import msgspec
 
 from traderv3.console import messages
 from traderv3.console.client import Wishes
-from traderv3.console.status import Picture, encode
+from traderv3.console.status import TOP, Picture, encode
 
 TRANSITIONS: Final = 500
 REPLAYED: Final = 20  # transitions in a snapshot and in `history_replay`
 LINES: Final = 500
-TOP: Final = "market/"
 BOOK: Final = "book/"
 EVERYTHING: Final = Wishes()
 
@@ -82,7 +81,7 @@ def read_parts(picture: Picture, watched: Iterable[str]) -> Parts:
     """Every part that is read from facts, with the whole books of the tickers `watched`."""
     status = picture.status([])
     parts = {name: encode(getattr(status, name)) for name in READ_PARTS}
-    parts.update((TOP + ticker, top) for ticker, top in picture.tops().items())
+    parts.update(picture.tops())
     parts.update((BOOK + ticker, book) for ticker, book in picture.books(watched).items())
     return parts
 

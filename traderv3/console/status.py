@@ -14,7 +14,7 @@ import msgspec
 from traderv3.console import messages, reports
 from traderv3.core.event_bus import SubscriberStats
 from traderv3.core.supervision import NodeReport
-from traderv3.domain.book import Book
+from traderv3.domain.book import Book, BookState
 from traderv3.domain.feed import Feed, Listing
 from traderv3.domain.health import Health, Numbers
 from traderv3.domain.latency import Latency
@@ -22,6 +22,7 @@ from traderv3.domain.states import State
 from traderv3.domain.timestamps import rfc3339, rfc3339_or_none
 
 UNLISTED: Final = Listing()
+TOP: Final = "market/"  # begins the name of a part that is one market's top
 
 encode: Final = msgspec.json.Encoder().encode
 
@@ -59,6 +60,18 @@ class Sources:
     warnings: Callable[[], Sequence[str]]
 
 
+@dataclass(slots=True)
+class _Top:
+    """One market's top, encoded, with the facts that it was made of and the name of the part that it is."""
+
+    part: str
+    encoded: bytes = b""
+    updates: int = -1
+    state: BookState = BookState.SYNCING
+    received_us: int | None = None
+    status: str | None = None
+
+
 class _Kept:
     """Encoded pictures of markets, each with the facts it was made of."""
 
@@ -85,7 +98,7 @@ class Picture:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self._tops = _Kept()
+        self._tops: dict[str, _Top] = {}
         self._books = _Kept()
 
     def metrics(self, health: Health | None = None) -> messages.Metrics:
@@ -209,9 +222,24 @@ class Picture:
 
     def top(self, book: Book) -> bytes:
         """The best of one market's book, a `MarketTop`. The same object as long as it says the same."""
-        status = self.sources.feed.statuses.get(book.ticker)
-        facts = (book.updates, book.state, book.received_us, status)
-        return self._tops.get(book.ticker, facts, lambda: reports.market_top(book, status))
+        return self._top(book).encoded
+
+    def _top(self, book: Book) -> _Top:
+        ticker = book.ticker
+        status = self.sources.feed.statuses.get(ticker)
+        top = self._tops.get(ticker)
+        if top is None:
+            top = self._tops[ticker] = _Top(TOP + ticker)
+        elif (
+            top.updates == book.updates
+            and top.state is book.state
+            and top.received_us == book.received_us
+            and top.status == status
+        ):
+            return top
+        top.updates, top.state, top.received_us, top.status = book.updates, book.state, book.received_us, status
+        top.encoded = encode(reports.market_top(book, status))
+        return top
 
     def book(self, book: Book) -> bytes:
         """One market's whole book, a `MarketBook`. The same object as long as it says the same."""
@@ -222,10 +250,12 @@ class Picture:
         return self._books.get(ticker, facts, lambda: reports.market_book(book, status, listing, trade))
 
     def tops(self) -> dict[str, bytes]:
-        """Every market's top by ticker, in the order they were chosen."""
+        """Every market's top by the name of its part, in the order they were chosen."""
         books = self.sources.feed.books
-        self._tops.forget_all_but(books)
-        return {ticker: self.top(book) for ticker, book in books.items()}
+        for ticker in self._tops.keys() - books.keys():
+            del self._tops[ticker]
+        tops = map(self._top, books.values())
+        return {top.part: top.encoded for top in tops}
 
     def books(self, tickers: Iterable[str]) -> dict[str, bytes]:
         """The whole books of those markets that are held, by ticker. No other is kept."""

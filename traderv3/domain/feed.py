@@ -82,6 +82,7 @@ class Listing:
     close_us: int | None = None
     grid: PriceGrid | None = None
     event_ticker: str | None = None
+    shard: int = 0  # of the exchange, where its orders are matched
 
 
 @dataclass(frozen=True, slots=True)

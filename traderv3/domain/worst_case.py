@@ -32,9 +32,13 @@ def outcomes(exposure: Exposure) -> tuple[Money, Money]:
 
 def worst_case(exposures: Iterable[Exposure], *, is_exclusive: bool) -> Money:
     """The most that markets together can lose, 0 or above; `is_exclusive`: at most one of them ends YES."""
-    results = [outcomes(exposure) for exposure in exposures]
+    return worst_of([outcomes(exposure) for exposure in exposures], is_exclusive=is_exclusive)
+
+
+def worst_of(results: Sequence[tuple[Money, Money]], *, is_exclusive: bool) -> Money:
+    """As `worst_case`, of the `outcomes` of its markets."""
     if not is_exclusive:
         return Money(max(0, -sum(min(result) for result in results)))
     if_none = sum(if_no for if_no, _ in results)
-    best_turn = min((if_yes - if_no for if_no, if_yes in results), default=0)  # the market whose YES hurts most
-    return Money(max(0, -(if_none + min(0, best_turn))))
+    worst_turn = min((if_yes - if_no for if_no, if_yes in results), default=0)  # the market whose YES hurts most
+    return Money(max(0, -(if_none + min(0, worst_turn))))

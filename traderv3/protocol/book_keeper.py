@@ -58,6 +58,11 @@ class BookKeeper:
         ] = {}  # by ticker: in which run it was seen so, since when
 
     @property
+    def is_quiet(self) -> bool:
+        """Nothing is damaged, no snapshot is wanted, no market is put aside."""
+        return self._damage is None and not self.repairs and not self._aside
+
+    @property
     def is_any_live(self) -> bool:
         """At least one book may be believed."""
         return any(book.state is BookState.LIVE for book in self.books.values())

@@ -53,11 +53,13 @@ class FrameReader:
         while not self.is_closed:
             if self._fragments is None:
                 at = self._take_plain(view, at, messages)
+            if at == len(view):
+                break
             end = self._take_any(view, at, messages, control)
             if end == at:
                 break
             at = end
-        self._rest = bytearray() if self.is_closed else bytearray(view[at:])
+        self._rest = bytearray(b"" if self.is_closed else view[at:])
         return messages, b"".join(control)
 
     def _take_plain(self, view: bytes, at: int, messages: list[bytes]) -> int:

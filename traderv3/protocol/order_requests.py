@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -33,6 +33,8 @@ from traderv3.domain.orders import NOTHING, TimeInForce
 from traderv3.domain.units import Qty, format_price, format_qty, parse_qty
 from traderv3.protocol.rest import error_text, reader
 from traderv3.protocol.wire import UNDECODABLE
+
+_R = TypeVar("_R", bound=Request)
 
 ORDERS: Final = "/portfolio/events/orders"
 GROUPS: Final = "/portfolio/order_groups"
@@ -76,6 +78,33 @@ class Asking:
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
+
+
+def askings(
+    requests: Sequence[Request],
+    group_of: Callable[[str], str | None],
+    *,
+    now_us: int,
+    creates_max: int,
+    cancels_max: int,
+) -> list[tuple[Sequence[Request], Asking]]:
+    """What carries these requests, each with those it carries: creates and cancels in batches, all else one by one."""
+    creates = [request for request in requests if isinstance(request, Create)]
+    cancels = [request for request in requests if isinstance(request, Cancel)]
+    found: list[tuple[Sequence[Request], Asking]] = []
+    found += [(part, create_orders(part, group_of, now_us=now_us)) for part in _chunks(creates, creates_max)]
+    found += [(part, cancel_orders(part)) for part in _chunks(cancels, cancels_max)]
+    for request in requests:
+        match request:
+            case Amend():
+                found.append(([request], amend_order(request)))
+            case Decrease():
+                found.append(([request], decrease_order(request)))
+            case CancelAll():
+                found.append(([request], cancel_all()))
+            case _:
+                pass
+    return found
 
 
 def create_orders(creates: Sequence[Create], group_of: Callable[[str], str | None], *, now_us: int) -> Asking:
@@ -157,6 +186,10 @@ def _new_order(create: Create, group_id: str | None, now_us: int) -> dict[str, o
     if group_id is not None:
         body["order_group_id"] = group_id
     return body
+
+
+def _chunks(requests: Sequence[_R], most: int) -> list[Sequence[_R]]:
+    return [requests[at : at + most] for at in range(0, len(requests), most)]
 
 
 def _part(text: str) -> str:

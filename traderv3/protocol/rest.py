@@ -263,6 +263,7 @@ class ListedMarket:
     open_interest: Qty
     title: str | None = None
     grid: PriceGrid | None = None
+    shard: int = 0
 
 
 class _Listed(msgspec.Struct):
@@ -275,6 +276,7 @@ class _Listed(msgspec.Struct):
     close_time: str | None = None
     volume_24h_fp: str = "0"
     open_interest_fp: str = "0"
+    exchange_index: int = 0
 
 
 class _ListAnswer(msgspec.Struct):
@@ -301,6 +303,7 @@ def _to_listed(raw: _Listed) -> ListedMarket:
         interest,
         title=": ".join(dict.fromkeys(titles)) or None,
         grid=_to_grid_or_none(bytes(raw.price_ranges)),
+        shard=raw.exchange_index,
     )
 
 

@@ -108,6 +108,8 @@ class BookSession:
 
     def take_notices(self) -> list[FeedEvent]:
         """What happened since the last call that is worth telling."""
+        if not self._keeper.notices:
+            return []
         notices, self._keeper.notices = self._keeper.notices, []
         return notices
 
@@ -148,6 +150,8 @@ class BookSession:
         `asks_max` times and subscribed to anew. A market that goes unanswered while others live is told of, and asked
         for now and then.
         """
+        if self._subscription.is_quiet and self._keeper.is_quiet:
+            return []  # as after nearly every batch
         self._check_answers(at_us, now_s)
         if returning := self._keeper.take_returning(now_s):
             self.add(returning)

@@ -142,6 +142,12 @@ class Subscription:
         """The venue streams to us."""
         return self.state in (Stream.STREAMING, Stream.BROKEN)
 
+    @property
+    def is_quiet(self) -> bool:
+        """The venue streams all that it should, owes no answer, and there is nothing to ask of it."""
+        is_owed = self.pending or self._wanted or self._parts or self._unwanted
+        return self.state is Stream.STREAMING and not is_owed
+
     def step(self, happened: Input) -> None:
         """Move as the table says; anything else is a bug of ours."""
         target = TRANSITIONS.get((self.state, happened))

@@ -24,6 +24,8 @@ from traderv3.storage.spill import Spill
 from traderv3.storage.write_queue import Blocking
 
 FLUSH_S = 0.25
+# Whose blocking work is nothing but writing (or reading once) small files: on a full disk it fails as a whole.
+WRITERS = frozenset({"traderv3.storage.intent_log", "traderv3.trading.day_book", "traderv3.trading.latch"})
 
 T = TypeVar("T")
 
@@ -78,8 +80,11 @@ class Disk:
                 try:
                     await self.wait()
                 except trio.Cancelled:
-                    work()  # a thread that is left to itself goes on
+                    if not (self.is_full and work.__module__ in WRITERS):
+                        work()  # a thread that is left to itself goes on
                     raise
+                if work.__module__ in WRITERS:
+                    self.check_room()
                 return work()
 
         return run

@@ -22,6 +22,7 @@ from traderv3.domain.feed import Link
 from traderv3.domain.health import Level
 from traderv3.domain.states import EDGES, OPERATING, State
 from traderv3.exchange.lifecycle import MarketStatus
+from traderv3.simulation.account import AccountWitness
 from traderv3.simulation.actors import Actors
 from traderv3.simulation.disk import Disk
 from traderv3.simulation.network import ATTEMPTS_KEPT, Network
@@ -67,6 +68,7 @@ class Invariants:
         venue: SimulatedExchange,
         disk: Disk,
         actors: Actors,
+        account: AccountWitness | None,
     ) -> None:
         self.transitions: list[StateChanged] = []
         self._plan = plan
@@ -78,6 +80,7 @@ class Invariants:
         self._venue = venue
         self._disk = disk
         self._actors = actors
+        self._account = account
         self._steps = 0
         self._since: dict[str, float] = {}
         self._statuses: set[Status] = set()
@@ -89,6 +92,8 @@ class Invariants:
         self._witness.check_lag(self._lag_s)
         self._check_mailboxes()
         self._check_link()
+        if self._account is not None:
+            self._account.step()
         for name, count in self._actors.running.items():
             if count > 1:
                 raise Broken(f"{count} of {name} run at the same time")
@@ -234,6 +239,8 @@ class Invariants:
         health = trader.aggregator.assess()
         if health.level is not (Level.HEALTHY if self._expected() else Level.UNHEALTHY):
             return f"health is {health.level}: {'; '.join(reason.message for reason in health.reasons)}"
+        if self._account is not None and self._expected() and (why_not := self._account.why_not_well()) is not None:
+            return why_not
         assert trader.archive is not None
         queue, journal = trader.archive.queue.stats(), trader.archive.journal.stats()
         if queue.trouble or queue.spill_bytes or journal.trouble:

@@ -1,13 +1,14 @@
 """Which faults happen when: frozen facts, drawn from a seed as a swarm, some kinds left out altogether.
 
-`KINDS` is the whole list of what can go wrong; `strike` carries it out. Faults end at `Plan.quiet_s`; from then on the
+`KINDS` is the whole list of what can go wrong, `TRADING_KINDS` of what can on top where there is trading; `strike` carries
+it out. Faults end at `Plan.quiet_s`; from then on the
 world behaves, and the trader owes its recovery within `RECOVERY_S`.
 Units: virtual seconds from the start of the run; `amount` is what the kind says.
 """
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +16,9 @@ from traderv3.config.markets import AutoMarkets, MarketSelection, NamedMarkets
 from traderv3.exchange.market import STRUCTURES, Market, made_up
 from traderv3.simulation.actors import HANG_AT_START, HANG_AT_STOP, RAISE_AT_START, RAISE_AT_STOP
 from traderv3.simulation.http import KINDS as REST_KINDS
+from traderv3.simulation.http import ORDER_KINDS
 from traderv3.simulation.network import TO_EXCHANGE, TO_TRADER
+from traderv3.simulation.venture import Venture, draw_venture
 
 FAULTS_S: Final = 45.0
 # A socket that fell silent at the last moment is dead after 30 s, a frozen connector after its heartbeat of 60 s; then
@@ -123,10 +126,37 @@ KINDS: Final[dict[str, Kind]] = {
     "subscriber": Kind("a consumer of the bus stops", for_s=(1, 30)),
 }
 
+_TRADERS: Final = ("engine", "order_gateway", "account_connector", "state_sync", "day_book", "market_terms")
+_ANSWERS: Final = (
+    *("lose_ack=0.5", "lose_ack=1", "fill_before_ack=1", "fill_after_ack=1", "stale_reads=3", "stale_reads=10"),
+    *("trade_before_fill=1", "fill_before_trade=1", "rest_error=0.3", "lose_ack=0.3,stale_reads=4,fill_after_ack=0.5"),
+)
+_TRADERS_ILLS: Final = tuple(
+    f"{name}/{ill}"
+    for name in (*_TRADERS, "kill_switch")
+    for ill in (RAISE_AT_START, HANG_AT_START, RAISE_AT_STOP, HANG_AT_STOP)
+)
+
+TRADING_KINDS: Final[dict[str, Kind]] = {
+    "orders": Kind("a share of the order requests fails", ORDER_KINDS, (2, 40), (0.2, 1), weight=4),
+    "answers": Kind("answers about orders are late, lost, or of the past", _ANSWERS, (2, 30), weight=3),
+    "latch": Kind(
+        "a person halts trading or lets it only reduce, then resumes", ("halted", "reducing"), (0, 15), weight=3
+    ),
+    "order group": Kind("the venue triggers our order group"),
+    "account": Kind("the account's connection is lost", ("cut", "end", "vanish"), weight=2),
+    "trader raises": Kind("what trades dies of a bug", (*_TRADERS, "kill_switch"), weight=3),
+    "trader freezes": Kind("what trades stops where it is", _TRADERS),
+    "trader ill": Kind(
+        "what trades dies of a bug, and is not well at its next start or its end", _TRADERS_ILLS, weight=2
+    ),
+}
+assert KINDS.keys().isdisjoint(TRADING_KINDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One seed's world: what is traded and watched, and everything that will go wrong, in order."""
+    """One seed's world: what is traded and watched, and everything that will go wrong, in order. `venture` None: no trading."""
 
     seed: int
     markets: tuple[Market, ...]
@@ -137,6 +167,7 @@ class Plan:
     browsers_stop: bool
     faults: tuple[Fault, ...]
     quiet_s: float = FAULTS_S
+    venture: Venture | None = None
 
 
 def draw_plan(seed: int, *, quiet_s: float = FAULTS_S) -> Plan:
@@ -144,11 +175,11 @@ def draw_plan(seed: int, *, quiet_s: float = FAULTS_S) -> Plan:
     rng = random.Random(f"plan:{seed}")
     markets = made_up(seed, rng.randint(*MARKETS))
     tickers = [market.ticker for market in markets]
-    kinds = [kind for kind in KINDS if rng.random() < KIND_SHARE] or ["cut"]
-    count = rng.randint(*FAULTS_FEW) if rng.random() < 0.3 else rng.randint(*FAULTS_MANY)
-    count = round(count * quiet_s / FAULTS_S) if seed % UNDISTURBED_EVERY else 0
-    chosen = rng.choices(kinds, [KINDS[kind].weight for kind in kinds], k=count)
-    faults = sorted((_drawn(rng, kind, quiet_s) for kind in chosen), key=lambda fault: fault.at_s)
+    faulty_s = quiet_s if seed % UNDISTURBED_EVERY else 0.0
+    faults = _drawn_faults(rng, KINDS, faulty_s)
+    venture = draw_venture(seed)
+    if venture is not None:
+        faults += _drawn_faults(random.Random(f"trading:{seed}"), TRADING_KINDS, faulty_s)
     return Plan(
         seed=seed,
         markets=tuple(markets),
@@ -157,9 +188,18 @@ def draw_plan(seed: int, *, quiet_s: float = FAULTS_S) -> Plan:
         activity=rng.choice((0.1, 0.3, 0.6)),
         browsers=rng.choice((0, 0, 1, 2)),
         browsers_stop=rng.random() < 0.5,
-        faults=tuple(faults),
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
         quiet_s=quiet_s,
+        venture=venture,
     )
+
+
+def _drawn_faults(rng: random.Random, among: Mapping[str, Kind], quiet_s: float) -> list[Fault]:
+    """A swarm: some kinds are left out altogether."""
+    kinds = [kind for kind in among if rng.random() < KIND_SHARE] or [next(iter(among))]
+    count = rng.randint(*FAULTS_FEW) if rng.random() < 0.3 else rng.randint(*FAULTS_MANY)
+    chosen = rng.choices(kinds, [among[kind].weight for kind in kinds], k=round(count * quiet_s / FAULTS_S))
+    return [_drawn(rng, kind, among[kind], quiet_s) for kind in chosen]
 
 
 def _wanted(rng: random.Random, tickers: list[str]) -> MarketSelection:
@@ -174,8 +214,7 @@ def _wanted(rng: random.Random, tickers: list[str]) -> MarketSelection:
     return NamedMarkets(tuple(dict.fromkeys(names)))
 
 
-def _drawn(rng: random.Random, name: str, quiet_s: float) -> Fault:
-    kind = KINDS[name]
+def _drawn(rng: random.Random, name: str, kind: Kind, quiet_s: float) -> Fault:
     at_s = rng.uniform(0.0, quiet_s)
     low, high = kind.amount
     amount = math.exp(rng.uniform(math.log(low), math.log(high))) if kind.is_wide else rng.uniform(low, high)

@@ -6,21 +6,44 @@ Never: anything that the plan does not say, or that lasts beyond its quiet time.
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 import trio
 
+from traderv3.domain.permission import Latch, Mode, NotKept
 from traderv3.exchange import control
 from traderv3.simulation.actors import Actors
 from traderv3.simulation.disk import Disk
-from traderv3.simulation.http import RestFault, SimulatedHttp
+from traderv3.simulation.http import RestFault, RestWeather
 from traderv3.simulation.network import TO_EXCHANGE, TO_TRADER, Connection, Network
 from traderv3.simulation.plan import Fault, Plan, drawn_structure
 from traderv3.simulation.trace import Trace
 from traderv3.simulation.venue import START_S, SimulatedExchange
 
 _OPERATOR: Final = {"host": "127.0.0.1"}
+CALM_LOOK_S: Final = 5.0
+# A halt needs REST, the gateway and, for what rests, nothing else. After the others it may take longer by so much: a
+# frozen gateway is found by its heartbeat, an ill one by the time that a start may take, REST rests after failures.
+HARMLESS_TO_A_HALT: Final = frozenset(
+    {
+        "cut",
+        "end",
+        "vanish",
+        "silence",
+        "cut in",
+        "latency",
+        "drip",
+        "frames",
+        "latch",
+        "account",
+        "subscriber",
+        "database away",
+    }
+)
+LATER_S: Final = 12.0
+HINDERED_S: Final = {"trader freezes": 45.0, "trader ill": 45.0, "freeze": 75.0, "ill": 75.0}
 
 
 class Clock:
@@ -46,22 +69,25 @@ class Striker:
         self,
         plan: Plan,
         network: Network,
-        http: Callable[[], SimulatedHttp | None],
+        weather: RestWeather,
         venue: SimulatedExchange,
         disk: Disk,
         clock: Clock,
         actors: Actors,
+        latch: Latch,
         trace: Trace,
     ) -> None:
         self.subscriber_stops_until_s = 0.0
-        self.has_deaths = 0  # starts of actors that we made fail, or ends
+        self.is_over = False  # nothing is done any more, not even mended
+        self.hindered_until_s = 0.0  # something may keep a halt from being carried out at once
         self._plan = plan
         self._network = network
-        self._http = http
+        self._weather = weather
         self._venue = venue
         self._disk = disk
         self._clock = clock
         self._actors = actors
+        self._latch = latch
         self._trace = trace
         self._rng = random.Random(f"strike:{plan.seed}")
         self._verbs: Final[dict[str, Callable[[Fault], Any]]] = {
@@ -92,20 +118,38 @@ class Striker:
             "freeze": lambda fault: self._actors.freeze(fault.target),
             "ill": self._fall_ill,
             "subscriber": lambda fault: setattr(self, "subscriber_stops_until_s", _until(fault)),
+            "orders": lambda fault: setattr(
+                self._weather, "order_fault", RestFault(fault.target, fault.amount, _until(fault))
+            ),
+            "answers": self._misbehave,
+            "latch": self._halt,
+            "order group": self._trigger_group,
+            "account": self._lose_account,
+            "trader raises": lambda fault: self._actors.raises(fault.target),
+            "trader freezes": lambda fault: self._actors.freeze(fault.target),
+            "trader ill": self._fall_ill,
         }
 
     async def run(self) -> None:
         """Strike at each fault's time; return when all are over and the world is well."""
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             for fault in self._plan.faults:
                 await trio.sleep_until(fault.at_s)
                 self._trace.note("fault", str(fault))
+                if fault.kind not in HARMLESS_TO_A_HALT:
+                    self.hindered_until_s = max(
+                        self.hindered_until_s, _until(fault) + HINDERED_S.get(fault.kind, LATER_S)
+                    )
                 follow_up = self._verbs[fault.kind](fault)
                 if callable(follow_up):
                     nursery.start_soon(_later, fault.for_s, follow_up)
         await trio.sleep_until(self._plan.quiet_s)
         self._calm()
         self._trace.note("fault", "none from now on")
+        while self._plan.venture is not None and not self.is_over:  # a venue that triggers a group late halts once more
+            await self._set_latch(Mode.ACTIVE)
+            await trio.sleep(CALM_LOOK_S)
 
     def _calm(self) -> None:
         """Take away what would go on by itself."""
@@ -179,9 +223,7 @@ class Striker:
         self._network.lost_until_s = _until(fault)
 
     def _break_rest(self, fault: Fault) -> None:
-        http = self._http()
-        if http is not None:
-            http.fault = RestFault(fault.target, fault.amount, _until(fault))
+        self._weather.fault = RestFault(fault.target, fault.amount, _until(fault))
 
     # -- the exchange --------------------------------------------------------------------------------------------------
 
@@ -239,6 +281,33 @@ class Striker:
             case _:
                 raise AssertionError(fault.target)
         return None
+
+    # -- trading -------------------------------------------------------------------------------------------------------
+
+    def _halt(self, fault: Fault) -> Callable[[], None]:
+        self._nursery.start_soon(self._set_latch, Mode(fault.target))
+        return lambda: self._nursery.start_soon(self._set_latch, Mode.ACTIVE)
+
+    async def _set_latch(self, mode: Mode) -> None:
+        if self._latch.stand.mode is mode:
+            return
+        try:
+            await self._latch.set(mode, by="simulation", reason="a fault")
+        except NotKept as exc:
+            self._trace.note("fault", f"the latch: {exc}")
+
+    def _trigger_group(self, _: Fault) -> None:
+        exchange = self._venue.exchange
+        if exchange is None:
+            return
+        user_id, resting = self._venue.user_id, exchange.desk.pit.live.values()
+        group_ids = {live.record.group_id for live in resting if live.record.user_id == user_id}
+        for group_id in sorted(filter(None, group_ids)):
+            exchange.desk.trigger_group(user_id, group_id)
+
+    def _lose_account(self, fault: Fault) -> None:
+        verb = {"cut": self._cut, "end": self._end, "vanish": self._vanish}[fault.target]
+        verb(replace(fault, target="account_connector"))
 
     # -- our own -------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.errors import ConnectivityError
-from traderv3.exchange.exchange import WS_PATH, Exchange
+from traderv3.domain.orders import TimeInForce
+from traderv3.exchange.exchange import BALANCE_DEFAULT, WS_PATH, Exchange
+from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.exchange.market import Market
 from traderv3.exchange.process import Announcement
 from traderv3.exchange.server import Server
@@ -28,6 +30,8 @@ PORT: Final = 8010
 STEP_S: Final = 0.1
 START_S: Final = 0.2
 OUTBOX_BYTES_MAX: Final = 64 << 10  # small, so that a reader who stops is thrown out within the run
+TAKER: Final = 999  # a participant of our own
+TAKER_SHARE: Final = 0.1  # of the steps
 KEY_ID: Final = "simulated-key"
 
 
@@ -46,8 +50,12 @@ class SimulatedExchange:
         activity: float,
         now_us: Callable[[], int],
         said: Callable[[], dict[tuple[int, int], deque[Moment]]],
+        balance: int = BALANCE_DEFAULT,
+        on_start: Callable[[Exchange, str], None] = lambda _exchange, _user_id: None,
     ) -> None:
+        """`on_start` hears of each exchange as it begins, and of the trader's user there."""
         self.exchange: Exchange | None = None
+        self.user_id = ""
         self.starts = 0
         self.start_s = START_S
         self._network = network
@@ -56,6 +64,8 @@ class SimulatedExchange:
         self._activity = activity
         self._now_us = now_us
         self._said = said
+        self._balance = balance
+        self._on_start = on_start
         self._key_path = data_dir / "exchange" / "private_key.pem"
         self._public_pem = _write_key(self._key_path, seed)
         self._found: Callable[[Announcement], None] = lambda _: None
@@ -101,6 +111,11 @@ class SimulatedExchange:
         """As by kill -9."""
         self._death.set()
 
+    def fall_still(self) -> None:
+        """Nobody but the trader does anything from now on."""
+        if self.exchange is not None:
+            self.exchange.participants = None
+
     def _make(self) -> Exchange:
         self.starts += 1
         rng = random.Random(f"faults:{self._seed}:{self.starts}")
@@ -112,13 +127,35 @@ class SimulatedExchange:
         )
         floor.said = self._said()
         exchange = Exchange(floor, now_us=self._now_us, seed=self._seed, tier="basic", activity=self._activity)
-        exchange.add_member(KEY_ID, self._public_pem)
+        self.user_id = exchange.add_member(KEY_ID, self._public_pem, balance=self._balance).user_id
+        self._on_start(exchange, self.user_id)
         return exchange
 
     async def _drive(self, exchange: Exchange) -> None:
+        rng = random.Random(f"takers:{self._seed}:{self.starts}")
         while True:
             await trio.sleep(STEP_S)
             exchange.step(self._now_us())
+            if exchange.participants is not None and exchange.desk.pit.live and rng.random() < TAKER_SHARE:
+                self._take(exchange, rng)
+
+    def _take(self, exchange: Exchange, rng: random.Random) -> None:
+        """Somebody takes an order of the trader's, or a part of it: participants alone would not find it in a short run."""
+        record = rng.choice(list(exchange.desk.pit.live.values())).record
+        listing = exchange.floor.listings[record.ticker]
+        if listing.status is not MarketStatus.ACTIVE or not exchange.desk.is_trading_active:
+            return
+        exchange.desk.pit.submit_anonymous(
+            listing,
+            TAKER,
+            not record.is_bid,
+            record.price,
+            rng.choice((record.remaining, rng.randint(1, record.remaining))),
+            at_us=self._now_us(),
+            rng=rng,
+            time_in_force=TimeInForce.IOC,
+        )
+        exchange.floor.end_action(self._now_us())
 
 
 def _write_key(path: Path, seed: int) -> str:

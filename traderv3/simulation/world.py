@@ -7,7 +7,7 @@ is overdue; then the trader is stopped in order, and what it kept is read again.
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from traderv3.config.environment import Environment
 from traderv3.config.limits import LIMITS
 from traderv3.config.secret import Secret
 from traderv3.config.settings import Settings
+from traderv3.config.strategy_file import NOTHING_TO_SET
 from traderv3.console.log_tap import LogTap
 from traderv3.coordinator import Outside, Trader
 from traderv3.core.event_bus import handles
@@ -31,14 +32,19 @@ from traderv3.core.supervisor import describe
 from traderv3.core.watchdog import LoopWatchdog
 from traderv3.domain.errors import TraderError
 from traderv3.domain.events import StateChanged
+from traderv3.domain.permission import Mode
+from traderv3.domain.risk_limits import DEFAULT_LIMITS
+from traderv3.exchange.exchange import BALANCE_DEFAULT, Exchange
 from traderv3.simulation import aftermath
+from traderv3.simulation.account import SWEPT_S, AccountWitness
 from traderv3.simulation.actors import Actors
 from traderv3.simulation.consoles import SimulatedConsole, talk_with
 from traderv3.simulation.disk import Disk
-from traderv3.simulation.http import SimulatedHttp
+from traderv3.simulation.http import RestWeather, SimulatedHttp
 from traderv3.simulation.invariants import OURSELVES, Invariants
 from traderv3.simulation.network import Network
 from traderv3.simulation.plan import CALM_S, RECOVERY_S, Plan
+from traderv3.simulation.restless import on_the_list
 from traderv3.simulation.scheduler import NobodyWakes, Standstill, run_seeded
 from traderv3.simulation.strike import Clock, Striker
 from traderv3.simulation.trace import Trace
@@ -48,6 +54,7 @@ from traderv3.simulation.witness import Broken, Witness
 EPOCH_US: Final = 1_793_620_800_000_000  # 2026-11-02T12:00:00Z, a Monday: no announced pause is near
 STEP_S: Final = 0.1
 HASH_STEPS: Final = 10
+SETTLED_S: Final = 5.0  # from the last trade of others to an account that is equal on both sides
 STOP_S: Final = LIMITS.shutdown_s
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, where there is one: no disk to wait for
 
@@ -79,7 +86,7 @@ def simulate(plan: Plan) -> Outcome:
     try:
         outcome.trace.hidden = str(folder)
         world = World(plan, folder, outcome)
-        with heard_log(world.hear_log):
+        with heard_log(world.hear_log), on_the_list():
             try:
                 run_seeded(world.live, plan.seed)
             except* Broken:
@@ -101,7 +108,7 @@ class World:
         self.folder = folder
         self.outcome = outcome
         self.trace = outcome.trace
-        self.http: SimulatedHttp | None = None
+        self.account: AccountWitness | None = None
         self._over = trio.Event()
 
     async def live(self) -> None:
@@ -121,17 +128,24 @@ class World:
             activity=plan.activity,
             now_us=self.clock.true_us,
             said=lambda: self.witness.said,
+            balance=plan.venture.balance if plan.venture else BALANCE_DEFAULT,
+            on_start=self._on_exchange,
         )
+        self.weather = RestWeather(self._rng("http"), self._spawn, self._on_wire)
         self.trader = self._make_trader()
+        if plan.venture is not None:
+            self.account = AccountWitness(self.trader, plan.venture, self.break_off)
         self.witness.feed = self.trader.feed
         self.trader.bus.subscribe(OURSELVES, (object,), handles(self._hear))
         self.trader.bus.subscribe("consumer", (object,), self._consume)
-        self.invariants = Invariants(plan, self.trader, self.witness, self.network, self.venue, self.disk, self.actors)
+        self.invariants = Invariants(
+            plan, self.trader, self.witness, self.network, self.venue, self.disk, self.actors, self.account
+        )
         self.striker = Striker(
-            plan, self.network, lambda: self.http, self.venue, self.disk, self.clock, self.actors, trace
+            plan, self.network, self.weather, self.venue, self.disk, self.clock, self.actors, self.trader.latch, trace
         )
         async with trio.open_nursery() as nursery:
-            self._everything = nursery.cancel_scope
+            self._nursery = nursery
             trio.lowlevel.add_instrument(Standstill(self._stand_still))
             nursery.start_soon(self.striker.run)
             nursery.start_soon(self._watch)
@@ -155,6 +169,8 @@ class World:
             await trio.sleep(STEP_S)
             await trio.testing.wait_all_tasks_blocked()
             steps += 1
+            if self.account is not None:
+                self.account.hindered_until_s = self.striker.hindered_until_s
             try:
                 self.invariants.step()
             except Broken as broken:
@@ -168,6 +184,8 @@ class World:
             well_since_s = None if why_not else well_since_s or now_s
             if well_since_s is not None and now_s - well_since_s >= CALM_S:
                 self._check_quiet()
+                if self.account is not None:
+                    await self._settle_account(self.account)
                 self._over.set()
             elif now_s > due_s:
                 self.break_off(f"not well {RECOVERY_S:g} s after the last fault: {why_not}")
@@ -179,6 +197,23 @@ class World:
         self.break_off(f"an ordered stop, asked for at {asked_s:.1f} s, takes longer than {STOP_S:g} s")
         self.network.fall()
         raise Broken(self.outcome.broken)
+
+    async def _settle_account(self, account: AccountWitness) -> None:
+        """With nobody else there, halted or not, both sides come to say the same, soon and exactly."""
+        self.venue.fall_still()
+        self.striker.is_over = True
+        if self.plan.seed % 2:
+            await self.trader.latch.set(Mode.HALTED, by="simulation", reason="the end")
+        for _ in range(round(SETTLED_S / STEP_S)):
+            await trio.sleep(STEP_S)
+            if account.why_different() is None:
+                break
+        else:
+            self.break_off(f"{SETTLED_S:g} s after the last trade the account differs: {account.why_different()}")
+        if self.plan.seed % 2:
+            await trio.sleep(SWEPT_S)
+            if account.resting:
+                self.break_off(f"halted for {SWEPT_S:g} s, and {account.resting} orders rest")
 
     def _check_quiet(self) -> None:
         try:
@@ -201,13 +236,19 @@ class World:
             self.break_off(f"these outlived their supervisor: {', '.join(left)}")
         if left_open := [each.number for each in self.network.connections if each.is_left_open]:
             self.break_off(f"the trader has ended and left connections {left_open} open")
+        if self.account is not None and self.outcome.broken is None:
+            try:
+                self.account.check_over()
+            except Broken as broken:
+                self.break_off(str(broken))
         assert trader.archive is not None
         self.outcome.facts |= {
             "frames": feed.counters.messages,
             "live_books_checked": self.witness.checked,
             "connections": len(self.network.connections),
-            "requests": self.http.requests if self.http else 0,
+            "requests": self.weather.requests,
             "transitions": len(self.invariants.transitions),
+            "fills": self.account.fills if self.account else 0,
             "state_hash": trader.state_hash.value(),
         }
 
@@ -232,6 +273,7 @@ class World:
         return random.Random(f"{what}:{self.plan.seed}")
 
     def _settings(self) -> Settings:
+        venture = self.plan.venture
         return Settings(
             environment=Environment.SIM,
             api=None,
@@ -246,9 +288,11 @@ class World:
             connections=self.plan.connections,
             control_token=None,
             dev_origin=None,
-            strategy="hold",
-            enable_trading=False,
+            strategy=venture.strategy if venture else "hold",
+            enable_trading=venture is not None,
             arm_production=None,
+            strategy_parameters=venture.parameters if venture else NOTHING_TO_SET,
+            risk=venture.risk if venture else DEFAULT_LIMITS,
         )
 
     def _make_trader(self) -> Trader:
@@ -268,6 +312,7 @@ class World:
                 overhear=self.witness.overhear,
                 dress=self.actors.dress,
                 abort=self._abort,
+                kill_signals=None,
             ),
         )
 
@@ -281,10 +326,18 @@ class World:
         )
 
     def _make_http(self, endpoint: Endpoint) -> SimulatedHttp:
-        self.http = SimulatedHttp(
-            endpoint, lambda: self.venue.exchange, self.clock.true_us, self._rng("http"), self.trace
-        )
-        return self.http
+        return SimulatedHttp(endpoint, lambda: self.venue.exchange, self.clock.true_us, self.weather, self.trace)
+
+    def _spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        self._nursery.start_soon(task)
+
+    def _on_wire(self, method: str, path: str, body: bytes) -> None:
+        if self.account is not None:
+            self.account.on_wire(method, path, body)
+
+    def _on_exchange(self, exchange: Exchange, user_id: str) -> None:
+        if self.account is not None:
+            self.account.meet(exchange, user_id)
 
     def _abort(self, reason: str) -> None:
         self.break_off(f"the process would have ended: {reason}")
@@ -292,7 +345,7 @@ class World:
 
     def _stand_still(self, task: str) -> None:
         self.break_off(f"time stands still: {task} takes turn after turn")
-        self._everything.cancel()
+        self._nursery.cancel_scope.cancel()
 
     # -- hearing -------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ log = structlog.get_logger(component="risk")
 ACCOUNT: Final = "account"  # the scope beside the strategies' names
 DAY_US: Final = 86_400_000_000
 MINUTE_US: Final = 60_000_000
+BLIND_US: Final = 30_000_000
 KEEP_S: Final = 1.0
 SENT_MAX: Final = 10_000  # of the last minute; the venue's highest tier takes 800 orders a second, ours asks 10
 LOCKS_MAX: Final = 64
@@ -74,6 +75,7 @@ class DayFacts:
     turnover: Money = NO_MONEY
     recent: Sequence[Sent] = ()
     locks: tuple[StopLock, ...] = ()
+    is_blind: bool = False  # for `BLIND_US` nobody could say what the account is worth: no stop would be set off
     losses: Mapping[str, Money] = field(default_factory=dict)
     drawdowns: Mapping[str, Money] = field(default_factory=dict)
 
@@ -116,6 +118,7 @@ class DayBook:
         self._recent: deque[Sent] = deque(maxlen=SENT_MAX)
         self._turnover_seen: Money | None = None  # of this process
         self._offsets: dict[str, int] = {}  # what a strategy had made before this process
+        self._seen_us = wall_us()  # when the account could be valued last
         self._is_dirty = False
         self.trouble: str | None = None  # why it is not on disk
         self._kept = self._read()
@@ -137,6 +140,7 @@ class DayBook:
         self._turnover_seen = now.turnover
         if now.equity is not None:
             self._follow(ACCOUNT, now.equity)
+            self._seen_us = at_us
         for strategy, pnl in now.pnl.items():
             if strategy not in self._offsets:
                 track = self._kept.tracks.get(strategy)
@@ -166,6 +170,7 @@ class DayBook:
             turnover=Money(self._kept.turnover),
             recent=self._recent,
             locks=tuple(self._kept.locks),
+            is_blind=at_us - self._seen_us > BLIND_US,
             losses={scope: Money(max(0, track.began - track.latest)) for scope, track in tracks.items()},
             drawdowns={scope: Money(track.highest - track.latest) for scope, track in tracks.items()},
         )

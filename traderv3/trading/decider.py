@@ -7,6 +7,7 @@ Never: a request that risk has not approved in this very step, but those that ta
 something of ours is on its way already.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -22,9 +23,12 @@ from traderv3.trading.day_book import DayBook
 from traderv3.trading.portfolio import Portfolio
 from traderv3.trading.refusals import Refusals
 from traderv3.trading.risk import RiskFacts, assess
+from traderv3.trading.stops import mode_of
+from traderv3.trading.strategies.hold import Hold
 from traderv3.trading.strategies.view import MarketView, Strategy, View, market_view
 
 ALL_US: Final = 1_000_000  # how often a strategy sees every market
+MARKETS_MAX: Final = 64  # in one decision, some 2 ms; further ones wait for their turn in the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Senses:
 
 
 class Decider:
-    """`next_id` gives an id that was never used."""
+    """`next_id` gives an id that was never used; `is_in_book`: the books that we see show our own orders, too."""
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Decider:
         refusals: Refusals,
         *,
         next_id: Callable[[], str],
+        is_in_book: bool,
     ) -> None:
         self._feed = feed
         self._portfolio = portfolio
@@ -64,21 +69,23 @@ class Decider:
         self._caretaker = caretaker
         self._refusals = refusals
         self._next_id = next_id
-        self._touched: set[str] = set()
+        self._is_in_book = is_in_book
+        self._is_idle = isinstance(strategy, Hold)
+        self._due: dict[str, None] = {}  # markets with news, whose turn has not come yet, in order
         self._seen: dict[str, tuple[int, str]] = {}  # updates and state of each book, at the last decision
         self._seen_all_us = 0
         self.decided_us: int | None = None
 
     def touch(self, ticker: str) -> None:
         """There is news of ours in a market."""
-        self._touched.add(ticker)
+        self._due[ticker] = None
 
     def decide(self, at_us: int) -> list[Request]:
         """What is to be sent now. What the strategy withdraws goes to the caretaker."""
-        tickers = [ticker for ticker in self._changed(at_us) if not self._refusals.rests(ticker, at_us)]
+        tickers = [] if self._is_idle else self._next_markets(at_us)
         if not tickers:
             return []
-        view = View(at_us=at_us, mode=self._latch.stand.mode, markets=self._views(tickers))
+        view = View(at_us=at_us, mode=mode_of(self.risk_facts(at_us)), markets=self._views(tickers))
         requests: list[Request | None] = []
         for intent in self._strategy.decide(view):
             match intent:
@@ -101,6 +108,7 @@ class Decider:
             feed=self._feed,
             mode=self._latch.stand.mode,
             orders=self._portfolio.open.values(),
+            foreign=self._portfolio.foreign.values(),
             positions=self._portfolio.positions,
             strategy=name,
             own_positions=self._portfolio.of_strategy(name),
@@ -109,27 +117,30 @@ class Decider:
             day=self._day.facts(at_us),
         )
 
-    def _changed(self, at_us: int) -> list[str]:
-        """Markets with news since the last decision; now and then every one."""
-        books, seen = self._feed.books, self._seen
-        if not 0 <= at_us - self._seen_all_us < ALL_US:
+    def _next_markets(self, at_us: int) -> list[str]:
+        """Markets with news, those that have waited longest first; now and then every one."""
+        books, due, seen = self._feed.books, self._due, self._seen
+        is_time_for_all = not 0 <= at_us - self._seen_all_us < ALL_US
+        if is_time_for_all:
             self._seen_all_us = at_us
-            self._seen = {ticker: (book.updates, book.state) for ticker, book in books.items()}
-            self._touched.clear()
-            return list(books)
-        found = self._touched & books.keys()
-        self._touched = set()
+            self._seen = seen = {ticker: seen[ticker] for ticker in seen.keys() & books.keys()}
         for ticker, book in books.items():
             stamp = (book.updates, book.state)
-            if seen.get(ticker) != stamp:
+            if is_time_for_all or seen.get(ticker) != stamp:
                 seen[ticker] = stamp
-                found.add(ticker)
-        return sorted(found)
+                due[ticker] = None
+        taken = list(itertools.islice(due, MARKETS_MAX))
+        for ticker in taken:
+            del due[ticker]
+        return [ticker for ticker in taken if ticker in books and not self._refusals.rests(ticker, at_us)]
 
     def _views(self, tickers: list[str]) -> list[MarketView]:
         name = self._strategy.name
         mine: dict[str, list[Order]] = {}
+        in_book: dict[str, list[Order]] = {}  # whoever's strategy made them, those that are being withdrawn too
         for order in self._portfolio.open.values():
+            if self._is_in_book and order.state is OrderState.RESTING:
+                in_book.setdefault(order.ticker, []).append(order)
             if order.strategy == name and self._caretaker.is_wanted(order):
                 mine.setdefault(order.ticker, []).append(order)
         held = self._portfolio.of_strategy(name)
@@ -139,6 +150,7 @@ class Decider:
                 ticker,
                 position=held[ticker].count if ticker in held else Qty(0),
                 orders=mine.get(ticker, ()),
+                in_book=in_book.get(ticker, ()),
             )
             for ticker in tickers
         ]

@@ -39,20 +39,23 @@ from traderv3.domain.orders import Order, OrderState
 from traderv3.domain.permission import Latch, Mode, NotKept
 from traderv3.domain.positions import Settlement
 from traderv3.domain.risk_limits import RiskLimits
-from traderv3.domain.units import Money, Price
+from traderv3.domain.units import Price
 from traderv3.trading.caretaker import BLIND_S, Caretaker
-from traderv3.trading.day_book import DayBook, Standing
+from traderv3.trading.day_book import DayBook
 from traderv3.trading.decider import Decider, Senses
 from traderv3.trading.inbox import Inbox
 from traderv3.trading.portfolio import Portfolio
 from traderv3.trading.reconciliation import Reconciliation
 from traderv3.trading.refusals import Refusals
+from traderv3.trading.stops import stopped_orders
 from traderv3.trading.strategies.view import Strategy
+from traderv3.trading.valuation import Valuation
 
 log = structlog.get_logger(component="engine")
 
 TICK_S: Final = 0.1  # how often time limits are looked at when nothing happens
 PAUSE_S: Final = 0.005  # between two steps: a burst of books is one decision
+PAUSE_S_PER_MARKET: Final = 1e-5  # each step looks at every book
 LOOK_US: Final = 1_000_000  # how often the day book sees the money
 UNREAD_US: Final = 60_000_000  # without a reading that agrees for so long, nothing is sent
 FAREWELL_S: Final = 2.5  # for the last cancels, at an ordered stop
@@ -67,7 +70,7 @@ class OpenableLog(IntentLog, Protocol):
 
 
 class Engine:
-    """Made once; `run` may be run again and again."""
+    """Made once; `run` may be run again and again. `is_in_book`: the books show our own orders, too (not in `local`)."""
 
     name = "engine"
 
@@ -85,6 +88,7 @@ class Engine:
         senses: Senses,
         *,
         wall_us: Callable[[], int],
+        is_in_book: bool = True,
     ) -> None:
         self.feed = feed
         self.portfolio = portfolio
@@ -108,11 +112,13 @@ class Engine:
             self.caretaker,
             self.refusals,
             next_id=intent_log.next_id,
+            is_in_book=is_in_book,
         )
         self._port = port
         self._log = intent_log
         self._inbox = inbox
         self._wall_us = wall_us
+        self._valuation = Valuation(feed)
         self._values: dict[str, Price] = {}  # of markets that are determined and not yet settled
         self._looked_us = 0
         self._well_at = trio.current_time()  # when the account was last heard and agreed upon
@@ -134,7 +140,7 @@ class Engine:
             self.step()
             if self._to_halt is not None:
                 await self._halt(self._to_halt)
-            await trio.sleep(PAUSE_S)
+            await trio.sleep(max(PAUSE_S, PAUSE_S_PER_MARKET * len(self.feed.books)))
         self.obstacle = "the trader stops"
         with trio.move_on_after(FAREWELL_S):
             while self.portfolio.open:
@@ -156,7 +162,7 @@ class Engine:
                 continue
             latest_us = self._wall_us() - int(LIMITS.order_s * 1e6)
             for kept in self._log.open:
-                self.portfolio.recall(kept, max(kept.at_us, latest_us))
+                self.portfolio.recall(kept, min(kept.at_us, latest_us))
             self._has_recalled = True
 
     async def _halt(self, reason: str) -> None:
@@ -177,7 +183,7 @@ class Engine:
         self.caretaker.watch(at_us, is_blind=now - self._well_at >= BLIND_S)
         if not 0 <= at_us - self._looked_us < LOOK_US:
             self._looked_us = at_us
-            self.day.look(self._standing(), at_us)
+            self._judge_the_day(at_us)
         requests = [] if self.obstacle else self.decider.decide(at_us)
         if requests:
             self.reconciliation.note_move(at_us)
@@ -199,16 +205,15 @@ class Engine:
             trouble = known.why
         return trouble or self.feed.hours.sentence(at_us)
 
-    def _standing(self) -> Standing:
-        """What all of it comes to now, for the stops of the day."""
-        portfolio = self.portfolio
-        totals, cash = portfolio.totals(self.feed), portfolio.cash
-        equity = None
-        if cash is not None and totals.unrealized is not None:
-            equity = Money(cash + totals.unrealized + sum(each.cost for each in portfolio.positions.values()))
-        own = portfolio.of_strategy(self.strategy.name).values()
-        pnl = Money(sum(position.realized - position.fees for position in own))
-        return Standing(equity, {self.strategy.name: pnl}, portfolio.turnover)
+    def _judge_the_day(self, at_us: int) -> None:
+        """Show the day book what all of it comes to now; what a stop wants back is cancelled."""
+        portfolio, name = self.portfolio, self.strategy.name
+        own = {name: portfolio.of_strategy(name)}
+        self.day.look(self._valuation.standing(portfolio.cash, portfolio.positions, own, portfolio.turnover), at_us)
+        facts = self.decider.risk_facts(at_us)
+        if facts.day.locks:
+            for order, why in stopped_orders(facts):
+                self.caretaker.renounce([order], why)
 
     # -- what came -----------------------------------------------------------------------------------------------------
 

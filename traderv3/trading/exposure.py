@@ -12,14 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from traderv3.domain.feed import Feed
-from traderv3.domain.fees import ORDINARY_FEES, trade_fee
+from traderv3.domain.fees import ORDINARY_FEES, FeeSchedule, trade_fee
+from traderv3.domain.market_facts import UserOrder
 from traderv3.domain.orders import Change, Changing, Draft, Order
 from traderv3.domain.positions import Position
 from traderv3.domain.units import DOLLAR, Money, Price, Qty
-from traderv3.domain.worst_case import Exposure, worst_case
+from traderv3.domain.worst_case import Exposure, outcomes, worst_of
+
+Place = tuple[bool, Price, Qty]  # is a bid, price, count: what of a claim concerns its market
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,27 @@ class Figures(NamedTuple):
     worst_case: int
 
 
+class MarketFigures(NamedTuple):
+    """Of one market. `lowest` and `highest`: the position if all asks filled, and if all bids did.
+
+    `if_no`, `if_yes`: what comes of it at the worst (`domain.worst_case.outcomes`), `fees` what all orders may cost besides.
+    """
+
+    lowest: int
+    highest: int
+    notional: int
+    if_no: Money
+    if_yes: Money
+    fees: int
+
+    @property
+    def size(self) -> int:
+        """Contracts held on either side at the most."""
+        return max(abs(self.lowest), abs(self.highest))
+
+
 NOTHING: Final = Position()
+KEPT: Final = 8_192  # figures of markets: they change one at a time, and are asked for all together
 
 
 def claim_of(order: Order) -> Claim:
@@ -50,6 +74,11 @@ def claim_of(order: Order) -> Claim:
     if isinstance(order.in_flight, Changing):
         price, count = _worse(order.is_bid, price, order.in_flight.price), Qty(max(count, order.in_flight.count))
     return Claim(order.ticker, order.strategy, order.is_bid, price, count)
+
+
+def claim_of_foreign(order: UserOrder) -> Claim:
+    """An order of the account that is not of our making, as the venue tells it."""
+    return Claim(order.ticker, "", order.is_yes, order.yes_price, order.remaining)
 
 
 def claim_if(wanted: Draft | Change, order: Order | None) -> Claim:
@@ -70,7 +99,11 @@ def own_cost(is_bid: bool, price: int, count: int, fee_rate: Fraction) -> Money:
 def taker_rate(feed: Feed, ticker: str) -> Fraction:
     """The dearer of the two rates; the ordinary one as long as the market's own is not known."""
     terms = feed.terms(ticker)
-    fees = terms.fees if terms else ORDINARY_FEES
+    return _dearer(terms.fees if terms else ORDINARY_FEES)
+
+
+@lru_cache(maxsize=64)
+def _dearer(fees: FeeSchedule) -> Fraction:
     return max(fees.rate(is_taker=True), fees.rate(is_taker=False))
 
 
@@ -80,57 +113,64 @@ class Exposures:
     def __init__(self, feed: Feed, positions: Mapping[str, Position], claims: Iterable[Claim]) -> None:
         self._feed = feed
         self._positions = positions
-        self._claims: dict[str, list[Claim]] = {}
+        self._claims: dict[str, list[Place]] = {}
         for claim in claims:
-            self._claims.setdefault(claim.ticker, []).append(claim)
+            self._claims.setdefault(claim.ticker, []).append((claim.is_bid, claim.price, claim.count))
         held = (ticker for ticker, position in positions.items() if position.count)
         self.tickers: Final = frozenset((*self._claims, *held))
 
-    def ends(self, ticker: str) -> tuple[int, int]:
-        """The position if all asks filled, and if all bids did."""
-        held = self._positions.get(ticker, NOTHING).count
-        claims = self._claims.get(ticker, ())
-        asks = sum(claim.count for claim in claims if not claim.is_bid)
-        bids = sum(claim.count for claim in claims if claim.is_bid)
-        return held - asks, held + bids
+    def market(self, ticker: str) -> MarketFigures:
+        """Of one market."""
+        position = self._positions.get(ticker, NOTHING)
+        claims = tuple(self._claims.get(ticker, ()))
+        rate = taker_rate(self._feed, ticker)
+        return _market_figures(position.count, position.cost, claims, rate.numerator, rate.denominator)
 
     def figures(self, tickers: Iterable[str]) -> Figures:
         """Of those markets together."""
-        wanted = sorted(self.tickers.intersection(tickers))
-        events: dict[str, list[str]] = defaultdict(list)
-        for ticker in wanted:
-            listing = self._feed.listings.get(ticker)
-            events[(listing and listing.event_ticker) or ticker].append(ticker)
-        return Figures(
-            sum(max(map(abs, self.ends(ticker))) for ticker in wanted),
-            sum(max(self._cost_after(ticker, is_bid=is_bid) for is_bid in (False, True)) for ticker in wanted),
-            sum(self._worst_case(members) for members in events.values()),
-        )
+        size = notional = fees = 0
+        events: dict[str, list[tuple[Money, Money]]] = defaultdict(list)
+        exclusive: set[str] = set()
+        for ticker in self.tickers.intersection(tickers):
+            market, listing, terms = self.market(ticker), self._feed.listings.get(ticker), self._feed.terms(ticker)
+            size += market.size
+            notional += market.notional
+            fees += market.fees
+            event = (listing and listing.event_ticker) or ticker
+            events[event].append((market.if_no, market.if_yes))
+            if terms is not None and terms.is_exclusive:
+                exclusive.add(event)
+        worst = sum(worst_of(results, is_exclusive=event in exclusive) for event, results in events.items())
+        return Figures(size, notional, worst + fees)
 
-    def _cost_after(self, ticker: str, *, is_bid: bool) -> int:
-        """What is held costs after all orders of one side have filled; those with the best price come first, and close."""
-        position, rate = self._positions.get(ticker, NOTHING), taker_rate(self._feed, ticker)
-        closing = closable = max(0, -position.count if is_bid else position.count)
-        cost = 0
-        claims = (claim for claim in self._claims.get(ticker, ()) if claim.is_bid == is_bid)
-        for claim in sorted(claims, key=lambda claim: -claim.price if is_bid else claim.price):
-            closed = min(closing, claim.count)
-            closing -= closed
-            cost += own_cost(is_bid, claim.price, claim.count - closed, rate)
-        return cost + (-(-position.cost * closing // closable) if closable else position.cost)
 
-    def _worst_case(self, members: list[str]) -> int:
-        """Of one event's markets, or of one market alone; the fees of all orders on top."""
-        terms = self._feed.terms(members[0])
-        exposures, fees = [], 0
-        for ticker in members:
-            position, rate = self._positions.get(ticker, NOTHING), taker_rate(self._feed, ticker)
-            claims = self._claims.get(ticker, ())
-            fees += sum(trade_fee(rate, claim.price, claim.count) for claim in claims)
-            bids = [(claim.price, claim.count) for claim in claims if claim.is_bid]
-            asks = [(claim.price, claim.count) for claim in claims if not claim.is_bid]
-            exposures.append(Exposure(position.count, position.cost, bids, asks))
-        return worst_case(exposures, is_exclusive=terms is not None and terms.is_exclusive) + fees
+@lru_cache(maxsize=KEPT)
+def _market_figures(count: Qty, cost: Money, claims: tuple[Place, ...], part: int, of: int) -> MarketFigures:
+    rate = Fraction(part, of)  # taken apart by the caller: fractions are slow to look up by
+    bids = [(price, size) for is_bid, price, size in claims if is_bid]
+    asks = [(price, size) for is_bid, price, size in claims if not is_bid]
+    if_no, if_yes = outcomes(Exposure(count, cost, bids, asks))
+    return MarketFigures(
+        lowest=count - sum(size for _, size in asks),
+        highest=count + sum(size for _, size in bids),
+        notional=max(
+            _cost_after(count, cost, bids, rate, is_bid=True), _cost_after(count, cost, asks, rate, is_bid=False)
+        ),
+        if_no=if_no,
+        if_yes=if_yes,
+        fees=sum(trade_fee(rate, price, size) for _, price, size in claims),
+    )
+
+
+def _cost_after(count: Qty, cost: Money, orders: list[tuple[Price, Qty]], rate: Fraction, *, is_bid: bool) -> int:
+    """What is held costs after all orders of one side have filled; those with the best price come first, and close."""
+    closing = closable = max(0, -count if is_bid else count)
+    opened_cost = 0
+    for price, size in sorted(orders, reverse=is_bid):
+        closed = min(closing, size)
+        closing -= closed
+        opened_cost += own_cost(is_bid, price, size - closed, rate)
+    return opened_cost + (-(-cost * closing // closable) if closable else cost)
 
 
 def _worse(is_bid: bool, one: Price, other: Price) -> Price:

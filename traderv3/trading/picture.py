@@ -16,6 +16,7 @@ from traderv3.trading.engine import Engine
 from traderv3.trading.pilot import TradingFacts
 from traderv3.trading.risk_usage import usage
 
+SOON_S: Final = 0.1  # a picture costs milliseconds where much rests; every single change is told apart from it
 FRESH_S: Final = 0.5  # values move with every book; people read no faster
 UNKNOWN_S: Final = 10.0  # an order of which nothing is known for so long is a trouble
 
@@ -45,10 +46,10 @@ class Picture:
         )
 
     def report(self, at_us: int) -> TradingReport:
-        """The picture now, or the last one if nothing but values moved since, and that is not long ago."""
+        """The picture now, or the last one if that is not long ago."""
         engine, now = self._engine, trio.current_time()
         stamp = (engine.portfolio.version, engine.latch.stand, engine.obstacle, engine.reconciliation.why)
-        if self._report is None or stamp != self._taken or now - self._taken_at >= FRESH_S:
+        if self._report is None or now - self._taken_at >= (FRESH_S if stamp == self._taken else SOON_S):
             self._taken, self._taken_at = stamp, now
             self._version += 1
             self._report = self._take(at_us)

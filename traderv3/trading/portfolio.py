@@ -9,6 +9,7 @@ Never: a wait, a clock, a decision; a number of the venue's adopted without bein
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -60,10 +61,15 @@ class Portfolio:
         *,
         tell: Tell = lambda _: None,
         fees: Callable[[str], FeeSchedule | None] = lambda _: None,
+        ahead: Callable[[str], Qty | None] = lambda _: None,
     ) -> None:
-        """`fees` of a ticker say what its orders hold at the venue; unknown ones count as the ordinary."""
+        """`fees` of a ticker say what its orders hold at the venue; unknown ones count as the ordinary.
+
+        `ahead` of an order id: how much stands before it, for the lines; None where nobody knows.
+        """
         self._tell = tell
         self._fees = fees
+        self._ahead = ahead
         self._orders: dict[str, Order] = {}
         self._open: dict[str, Order] = {}
         self._over: dict[str, None] = {}  # in the order of their end
@@ -259,8 +265,8 @@ class Portfolio:
     def order_lines(self) -> tuple[OrderLine, ...]:
         """The open ones, then the latest that are over; each newest first."""
         over = itertools.islice(reversed(self._over), LINES_MAX)
-        chosen = [*reversed(self._open.values()), *(self._orders[key] for key in over)]
-        return tuple(order_line(order) for order in chosen)
+        live = (replace(order_line(order), ahead=self._ahead(order.order_id or "")) for order in self._open.values())
+        return (*reversed(tuple(live)), *(order_line(self._orders[key]) for key in over))
 
     def fill_lines(self) -> tuple[FillLine, ...]:
         """The latest, newest first."""

@@ -17,13 +17,23 @@ from typing import Final, TypeVar
 from traderv3.domain.book import NONE, BookState
 from traderv3.domain.feed import Feed
 from traderv3.domain.fees import trade_fee
+from traderv3.domain.market_facts import UserOrder
 from traderv3.domain.orders import Approved, Change, Draft, Order, Refused
 from traderv3.domain.permission import Mode
 from traderv3.domain.positions import Position
 from traderv3.domain.risk_limits import SCOPES, RiskLimits, ScopeLimits
 from traderv3.domain.units import DOLLAR, Price, format_money, format_price, format_qty
-from traderv3.trading.day_book import ACCOUNT, DayFacts
-from traderv3.trading.exposure import Claim, Exposures, Figures, claim_if, claim_of, own_cost, taker_rate
+from traderv3.trading.day_book import ACCOUNT, DayFacts, StopLock
+from traderv3.trading.exposure import (
+    Claim,
+    Exposures,
+    Figures,
+    claim_if,
+    claim_of,
+    claim_of_foreign,
+    own_cost,
+    taker_rate,
+)
 
 TRADED: Final = "active"  # the venue's word for a market that takes orders
 SECOND_US: Final = 1_000_000
@@ -34,6 +44,7 @@ W = TypeVar("W", Draft, Change)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskFacts:
     """What risk reads, in place. `orders`: every open one, of all strategies; what the same batch sent already among them.
+    `foreign`: what rests for the account besides, made by others than us.
 
     `positions` by ticker are the account's, `own_positions` the share of `strategy`, which wants something.
     `clock_offset_us`: the venue's clock before ours, None until measured; `cross_check`: what share agreed, None before
@@ -50,6 +61,12 @@ class RiskFacts:
     clock_offset_us: int | None
     cross_check: float | None
     day: DayFacts
+    foreign: Collection[UserOrder] = ()
+
+    def claims(self, *, leave_out: Order | None = None) -> list[Claim]:
+        """What all orders may yet do, but one."""
+        ours = (claim_of(order) for order in self.orders if order is not leave_out)
+        return [*ours, *map(claim_of_foreign, self.foreign)]
 
 
 def assess(wanted: W, facts: RiskFacts, limits: RiskLimits) -> Approved[W] | Refused[W]:
@@ -71,6 +88,11 @@ def assess(wanted: W, facts: RiskFacts, limits: RiskLimits) -> Approved[W] | Ref
     return Approved(wanted, facts.at_us)
 
 
+def lock_of(facts: RiskFacts, strategy: str) -> StopLock | None:
+    """The stop that locks this strategy, or the account; None while none does."""
+    return next((lock for lock in facts.day.locks if lock.scope in (ACCOUNT, strategy)), None)
+
+
 class _Case:
     """One order under judgement, and what is worked out of it once."""
 
@@ -86,35 +108,35 @@ class _Case:
         rate = taker_rate(facts.feed, self.ticker)
         self.cost: Final = own_cost(self.claim.is_bid, self.claim.price, self.claim.count, rate)
         self.fee: Final = trade_fee(rate, self.claim.price, self.claim.count)
-        others = [claim_of(other) for other in facts.orders if other is not order]
-        self._with: Final = [*others, self.claim]
-        self._without: Final = others if order is None else [*others, claim_of(order)]
+        others = facts.claims(leave_out=order)
+        self.claims_after: Final = [*others, self.claim]
+        self.claims_before: Final = others if order is None else [*others, claim_of(order)]
 
     @property
     def is_closing(self) -> bool:
         """Whatever of our orders in this market fills on that side, with this one the position comes no further than 0."""
-        lowest, highest = self.after.ends(self.ticker)
-        return highest <= 0 if self.claim.is_bid else lowest >= 0
+        market = self.after.market(self.ticker)
+        return market.highest <= 0 if self.claim.is_bid else market.lowest >= 0
 
     @cached_property
     def before(self) -> Exposures:
         """The account without the order, or with what a change would change."""
-        return Exposures(self.facts.feed, self.facts.positions, self._without)
+        return Exposures(self.facts.feed, self.facts.positions, self.claims_before)
 
     @cached_property
     def after(self) -> Exposures:
         """The account with it."""
-        return Exposures(self.facts.feed, self.facts.positions, self._with)
+        return Exposures(self.facts.feed, self.facts.positions, self.claims_after)
 
     @cached_property
     def own_before(self) -> Exposures:
         """The strategy without it."""
-        return Exposures(self.facts.feed, self.facts.own_positions, self._mine(self._without))
+        return Exposures(self.facts.feed, self.facts.own_positions, self._mine(self.claims_before))
 
     @cached_property
     def own_after(self) -> Exposures:
         """The strategy with it."""
-        return Exposures(self.facts.feed, self.facts.own_positions, self._mine(self._with))
+        return Exposures(self.facts.feed, self.facts.own_positions, self._mine(self.claims_after))
 
     def _mine(self, claims: Iterable[Claim]) -> Iterator[Claim]:
         return (claim for claim in claims if claim.strategy == self.claim.strategy)
@@ -134,11 +156,11 @@ def _reducing(case: _Case) -> str | None:
 
 
 def _stopped(case: _Case) -> str | None:
-    for lock in case.facts.day.locks:
-        if lock.scope in (ACCOUNT, case.claim.strategy) and not case.is_closing:
-            left_s = max(0, lock.until_us - case.facts.at_us) // SECOND_US
-            return f"{lock.rule}: {lock.reason}; locked for {left_s} s more, or until `resume`"
-    return None
+    lock = lock_of(case.facts, case.claim.strategy)
+    if lock is None or case.is_closing:
+        return None
+    left_s = max(0, lock.until_us - case.facts.at_us) // SECOND_US
+    return f"{lock.rule}: {lock.reason}; locked for {left_s} s more, or until `resume`"
 
 
 def _clock(case: _Case) -> str | None:
@@ -234,6 +256,12 @@ def _burst(case: _Case) -> str | None:
     return f"{count + 1} orders in a second; at most {most}" if count + 1 > most else None
 
 
+def _blind(case: _Case) -> str | None:
+    if case.facts.day.is_blind and not case.is_closing:
+        return "what the account is worth cannot be said, so that no loss would stop it"
+    return None
+
+
 def _day_orders(case: _Case) -> str | None:
     orders, most = case.facts.day.orders + 1, case.limits.day.orders
     return f"{orders} orders today; at most {most}" if orders > most and not case.is_closing else None
@@ -261,6 +289,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[_Case], str | None]], ...]] = (
     ("RISK_MAX_ORDERS_PER_S", _burst),
     ("RISK_REDUCING", _reducing),
     ("RISK_STOPPED", _stopped),
+    ("RISK_VALUE_UNKNOWN", _blind),
     ("RISK_MAX_DAY_ORDERS", _day_orders),
     ("RISK_MAX_DAY_TURNOVER", _day_turnover),
 )
@@ -287,30 +316,17 @@ MEASURES: Final[Mapping[str, Measure]] = {
 }
 
 
-def is_within(feed: Feed, scope: str, of: str, other: str) -> bool:
-    """Whether two markets are of one `scope`. A market whose event is not known is alone."""
-    if scope == "market" or of == other:
-        return of == other
+def member_of(feed: Feed, scope: str, ticker: str) -> str:
+    """What the market, event or series of a market is called, or the account. Whose event is not known is alone."""
+    if scope == "market":
+        return ticker
     if scope == "event":
-        one, two = feed.listings.get(of), feed.listings.get(other)
-        return one is not None and two is not None and one.event_ticker == two.event_ticker is not None
+        listing = feed.listings.get(ticker)
+        return (listing.event_ticker if listing else None) or ticker
     if scope == "series":
-        terms, others = feed.terms(of), feed.terms(other)
-        return terms is not None and others is not None and terms.series_ticker == others.series_ticker
-    return True
-
-
-def name_of(feed: Feed, scope: str, ticker: str, strategy: str) -> str:
-    """What a scope is called in which an order of that market and strategy is."""
-    listing, terms = feed.listings.get(ticker), feed.terms(ticker)
-    names: Mapping[str, str | None] = {
-        "market": ticker,
-        "event": listing.event_ticker if listing else None,
-        "series": terms.series_ticker if terms else None,
-        "strategy": strategy,
-        "account": ACCOUNT,
-    }
-    return names[scope] or ticker  # unknown: alone
+        terms = feed.terms(ticker)
+        return terms.series_ticker if terms else ticker
+    return ACCOUNT
 
 
 def _scope_objections(case: _Case) -> Iterator[tuple[str, str]]:
@@ -320,30 +336,32 @@ def _scope_objections(case: _Case) -> Iterator[tuple[str, str]]:
         for measure, value, held in _values(case, scope):
             most: int = getattr(limits, measure)
             if value > most and value > held():
-                name, said = name_of(case.facts.feed, scope, case.ticker, case.claim.strategy), MEASURES[measure]
+                said = MEASURES[measure]
+                name = case.claim.strategy if scope == "strategy" else member_of(case.facts.feed, scope, case.ticker)
                 why = f"{scope} {name} would come to {said.show(value)} {said.noun}; at most {said.show(most)}"
                 yield f"RISK_MAX_{scope.upper()}_{measure.upper()}", why
 
 
 def _values(case: _Case, scope: str) -> Iterator[tuple[str, int, Callable[[], int]]]:
     """`(measure, with the order, without it)` for each of `MEASURES`; what is dear to work out comes last, or when asked for."""
-    feed, own = case.facts.feed, scope == "strategy"
+    feed, is_own = case.facts.feed, scope == "strategy"
+    here = member_of(feed, scope, case.ticker)
 
     def is_in(ticker: str, strategy: str) -> bool:
-        return (not own or strategy == case.claim.strategy) and is_within(feed, scope, case.ticker, ticker)
+        return (not is_own or strategy == case.claim.strategy) and member_of(feed, scope, ticker) == here
+
+    def figures(exposures: Exposures) -> Figures:
+        return exposures.figures(ticker for ticker in exposures.tickers if member_of(feed, scope, ticker) == here)
+
+    def before() -> Figures:
+        return figures(case.own_before if is_own else case.before)
 
     if case.is_new:
-        orders = sum(is_in(order.ticker, order.strategy) for order in case.facts.orders)
+        orders = sum(is_in(claim.ticker, claim.strategy) for claim in case.claims_before)
         yield "open_orders", orders + 1, lambda: orders
     sent = sum(is_in(sent.ticker, sent.strategy) for sent in case.facts.day.recent)
     yield "orders_per_minute", sent + 1, lambda: sent
-    exposures = case.own_after if own else case.after
-    after = exposures.figures(ticker for ticker in exposures.tickers if is_within(feed, scope, case.ticker, ticker))
-
-    def before() -> Figures:
-        held = case.own_before if own else case.before
-        return held.figures(ticker for ticker in held.tickers if is_within(feed, scope, case.ticker, ticker))
-
+    after = figures(case.own_after if is_own else case.after)
     yield "size", after.size, lambda: before().size
     yield "notional", after.notional, lambda: before().notional
     yield "worst_case", after.worst_case, lambda: before().worst_case + case.fee  # which whoever closes pays too

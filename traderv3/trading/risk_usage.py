@@ -4,13 +4,13 @@ Units: as each `LimitLine` says.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from traderv3.domain.risk_limits import SCOPES, RiskLimits
 from traderv3.domain.trading_report import LimitLine
 from traderv3.trading.day_book import ACCOUNT
-from traderv3.trading.exposure import Exposures, claim_of
-from traderv3.trading.risk import MEASURES, SECOND_US, RiskFacts, name_of
+from traderv3.trading.exposure import Claim, Exposures
+from traderv3.trading.risk import MEASURES, SECOND_US, RiskFacts, member_of
 
 
 def usage(facts: RiskFacts, limits: RiskLimits) -> tuple[LimitLine, ...]:
@@ -19,35 +19,37 @@ def usage(facts: RiskFacts, limits: RiskLimits) -> tuple[LimitLine, ...]:
 
 
 def _of_scopes(facts: RiskFacts, limits: RiskLimits) -> Iterator[LimitLine]:
+    claims = facts.claims()
+    own = [claim for claim in claims if claim.strategy == facts.strategy]
+    everything = Exposures(facts.feed, facts.positions, claims)
+    of_strategy = Exposures(facts.feed, facts.own_positions, own)
     for scope in SCOPES:
-        used = _used(facts, scope)
+        is_own = scope == "strategy"
+        used = _used(facts, scope, of_strategy if is_own else everything, own if is_own else claims)
         for measure, said in MEASURES.items():
             name = max(used, key=lambda member: used[member][measure], default="-")
             yield LimitLine(
                 rule=f"RISK_MAX_{scope.upper()}_{measure.upper()}",
-                scope=name,
+                scope=facts.strategy if is_own else name,
                 used=used[name][measure] if name in used else 0,
                 limit=getattr(getattr(limits, scope), measure),
                 unit=said.unit,
             )
 
 
-def _used(facts: RiskFacts, scope: str) -> dict[str, Counter[str]]:
+def _used(facts: RiskFacts, scope: str, exposures: Exposures, claims: Sequence[Claim]) -> dict[str, Counter[str]]:
     """By member of a scope, then by measure. Of strategies the one alone whose positions are known."""
-    is_own = scope == "strategy"
-    orders = [order for order in facts.orders if not is_own or order.strategy == facts.strategy]
-    sent = [sent for sent in facts.day.recent if not is_own or sent.strategy == facts.strategy]
-    exposures = Exposures(facts.feed, facts.own_positions if is_own else facts.positions, map(claim_of, orders))
+    sent = [sent for sent in facts.day.recent if scope != "strategy" or sent.strategy == facts.strategy]
     used: dict[str, Counter[str]] = defaultdict(Counter)
     members: dict[str, list[str]] = defaultdict(list)
     for ticker in exposures.tickers:
-        members[name_of(facts.feed, scope, ticker, facts.strategy)].append(ticker)
+        members[member_of(facts.feed, scope, ticker)].append(ticker)
     for name, tickers in members.items():
         used[name].update(exposures.figures(tickers)._asdict())
-    for order in orders:
-        used[name_of(facts.feed, scope, order.ticker, facts.strategy)]["open_orders"] += 1
+    for claim in claims:
+        used[member_of(facts.feed, scope, claim.ticker)]["open_orders"] += 1
     for one in sent:
-        used[name_of(facts.feed, scope, one.ticker, facts.strategy)]["orders_per_minute"] += 1
+        used[member_of(facts.feed, scope, one.ticker)]["orders_per_minute"] += 1
     return used
 
 

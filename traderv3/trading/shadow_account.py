@@ -105,7 +105,7 @@ class ShadowAccount:
         self._volumes[order.ticker] = self._volumes.get(order.ticker, 0) + count
         self._trades += 1
         return Fill(
-            trade_id=f"{order.order_id}-{self._trades}",
+            trade_id=f"shadow-{self._trades:09}",  # in the order of their making also within one millisecond
             order_id=order.order_id,
             client_order_id=order.client_order_id,
             ticker=order.ticker,

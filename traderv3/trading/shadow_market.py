@@ -78,7 +78,6 @@ class ShadowMarket:
         outcome = self._engine.submit(
             PASSER, trade.is_taker_yes, trade.yes_price, trade.count - known, time_in_force=TimeInForce.IOC
         )
-        self._updates = -1  # what it took of others comes back at the end of the queue, until the book shows it gone
         return [match for match in outcome.matches if match.maker.owner == OURS]
 
     def submit(self, is_bid: bool, price: Price, count: Qty, tif: TimeInForce, *, is_post_only: bool) -> Outcome:

@@ -48,6 +48,7 @@ DELAYS_S: Final = (0.02, 0.12)  # a request takes so long to the venue's books; 
 REQUESTS_MAX: Final = 1_000
 ORDERS_KEPT: Final = 10_000
 FILLS_KEPT: Final = 10_000
+TRADES_MAX: Final = 10_000
 LOOK_S: Final = 0.25  # expiries, and markets that closed
 _SECOND_US: Final = 1_000_000
 _NOT_FOUND: Final = Unknown("not_found: no such order rests; that proves nothing of how it ended")
@@ -79,7 +80,8 @@ class ShadowVenue:
         self._orders: dict[str, ShadowOrder] = {}  # by order id, the oldest first
         self._resting: dict[str, ShadowOrder] = {}
         self._fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
-        self._waiting: deque[tuple[float, Request]] = deque()
+        self._trades: deque[Trade] = deque(maxlen=TRADES_MAX)  # not met yet; of too many the oldest meet nobody
+        self._waiting: deque[tuple[float, Request]] = deque()  # none overtakes another
         self._values: dict[str, Price] = {}  # what determined markets will pay
         self._moved = trio.Event()
 
@@ -91,10 +93,7 @@ class ShadowVenue:
             if len(self._waiting) >= REQUESTS_MAX:
                 self._answer(request, Written(is_dropped=True, why=f"{REQUESTS_MAX} requests are on their way"))
                 continue
-            arrives_at = trio.current_time() + self._rng.uniform(*DELAYS_S)
-            if self._waiting:
-                arrives_at = max(arrives_at, self._waiting[-1][0])
-            self._waiting.append((arrives_at, request))
+            self._waiting.append((trio.current_time() + self._rng.uniform(*DELAYS_S), request))
         self._moved.set()
 
     def is_clear(self) -> bool:
@@ -106,10 +105,14 @@ class ShadowVenue:
         """How many orders rest or are on their way to."""
         return len(self._resting) + sum(isinstance(request, Create) for _, request in self._waiting)
 
-    def on_latch(self, stand: Stand) -> None:
-        """A halt cancels everything at once; what is on its way does not arrive."""
-        if stand.mode is Mode.HALTED:
-            self._cancel(list(self._resting.values()), None)
+    def ahead_of(self, order_id: str) -> Qty | None:
+        """How much stands before an order; None if it does not rest."""
+        order = self._resting.get(order_id)
+        return None if order is None or order.place is None else self._markets[order.ticker].ahead_of(order.place)
+
+    def on_latch(self, _: Stand) -> None:
+        """A halt cancels everything in the next step; what is on its way does not arrive."""
+        self._moved.set()
 
     # -- as the account's reads ------------------------------------------------------------------------------------
 
@@ -145,7 +148,10 @@ class ShadowVenue:
         while not lifeline.stopping.is_set():
             lifeline.beat()
             self._moved = trio.Event()
+            self._follow_markets()
             self._carry_out(trio.current_time())
+            if self._latch.stand.mode is Mode.HALTED:
+                self._cancel(list(self._resting.values()), None)
             self._expire(self._wall_us())
             until = trio.current_time() + LOOK_S
             with trio.move_on_at(min(until, self._waiting[0][0]) if self._waiting else until):
@@ -154,18 +160,15 @@ class ShadowVenue:
     # -- what the market does --------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Books were written. Cheap where nothing of ours is."""
-        for ticker, market in list(self._markets.items()):
-            self._make(market.sync())
-            if market.is_idle:
-                del self._markets[ticker]
+        """Books were written: the next step follows them."""
+        if self._markets:
+            self._moved.set()
 
     def note_trade(self, trade: Trade) -> None:
         """A public trade."""
-        market = self._markets.get(trade.ticker)
-        if market is not None:
-            self._make(market.sync())
-            self._make(market.trade(trade))
+        if trade.ticker in self._markets:
+            self._trades.append(trade)
+            self._moved.set()
 
     def note_life(self, fact: MarketLifecycle) -> None:
         """A market that is determined takes no orders any more; once settled it pays."""
@@ -184,6 +187,19 @@ class ShadowVenue:
             assert (order.place.price, order.place.size) == (order.price, order.remaining)
         for market in self._markets.values():
             market.check()
+
+    # -- markets ---------------------------------------------------------------------------------------------------
+
+    def _follow_markets(self) -> None:
+        """Bring every mirror up to its book, and let the trades since meet what rests."""
+        for ticker, market in list(self._markets.items()):
+            self._make(market.sync())
+            if market.is_idle:
+                del self._markets[ticker]
+        while self._trades:
+            trade = self._trades.popleft()
+            if trade.ticker in self._markets:
+                self._make(self._markets[trade.ticker].trade(trade))
 
     # -- requests --------------------------------------------------------------------------------------------------
 

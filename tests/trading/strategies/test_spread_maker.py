@@ -1,15 +1,20 @@
 """The example strategy: where it quotes, how it leans, when it wants its orders back; and that it never crosses."""
 
-from dataclasses import replace
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traderv3.config.problems import Findings
+from traderv3.config.strategy_file import read_strategy_file
 from traderv3.domain.orders import Change, Draft, Intent, Withdrawal
 from traderv3.domain.permission import Mode
 from traderv3.domain.price_grid import PriceGrid
+from traderv3.domain.risk_limits import DEFAULT_LIMITS
 from traderv3.domain.units import DOLLAR, Price, Qty
 from traderv3.trading.strategies import DEFAULTS as ALL
 from traderv3.trading.strategies import STRATEGIES, make_strategy
@@ -127,25 +132,6 @@ def test_two_orders_of_one_side_are_one_too_many() -> None:
     ]
 
 
-def test_its_own_order_is_not_a_price_to_improve() -> None:
-    ours = own("a", is_bid=True, price=4900)
-    levels = ((Price(4900), Qty(500)), (Price(4000), Qty(100)))
-    joined = ((Price(4900), Qty(501)), (Price(4000), Qty(100)))
-
-    assert decide(replace(market(orders=(ours,)), bids=levels))[0] == Draft(
-        strategy="spread_maker",
-        ticker="KX-A",
-        is_bid=False,
-        price=Price(5100),
-        count=Qty(500),
-        is_post_only=True,
-        ttl_s=300,
-    )
-    assert Change(client_order_id="a", price=Price(5300), count=Qty(500)) in decide(
-        replace(market(orders=(ours,)), bids=joined)
-    )
-
-
 LEVELS = st.tuples(st.integers(1, 9_998), st.integers(1, 9_998)).filter(lambda pair: pair[0] < pair[1])
 STEPS = st.sampled_from([100, 50, 20, 10, 1])
 
@@ -182,3 +168,18 @@ def test_hold_wants_nothing_and_both_can_be_made_by_name() -> None:
 
     assert make_strategy("hold", ALL["hold"]).decide(view) == ()
     assert {name: make_strategy(name, ALL[name]).name for name in STRATEGIES} == {name: name for name in STRATEGIES}
+
+
+def test_the_example_file_shows_every_default() -> None:
+    findings = Findings()
+    path = Path(__file__).parents[3] / "examples" / "strategy.toml"
+    found = read_strategy_file(path, "spread_maker", ALL, findings)
+    written = tomllib.loads(path.read_text())
+
+    assert findings.problems == []
+    assert found == (DEFAULTS, DEFAULT_LIMITS)
+    assert written["spread_maker"].keys() == {field.name for field in fields(DEFAULTS)}
+    for table in fields(DEFAULT_LIMITS):
+        assert written["risk"][table.name].keys() == {
+            field.name for field in fields(getattr(DEFAULT_LIMITS, table.name))
+        }

@@ -19,7 +19,7 @@ from typing import Final
 from traderv3.domain.orders import Change, Draft, Intent, Withdrawal
 from traderv3.domain.permission import Mode
 from traderv3.domain.units import CONTRACT, DOLLAR, Price, Qty
-from traderv3.trading.strategies.view import Level, MarketView, OwnOrder, View
+from traderv3.trading.strategies.view import MarketView, OwnOrder, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,9 @@ class SpreadMaker:
     def _targets(self, market: MarketView, mode: Mode) -> dict[bool, tuple[Price, Qty]]:
         """Price and size to be quoted by side (True: bid); a side that is missing is not quoted."""
         wanted, grid, held = self._parameters, market.grid, market.position
-        bid, ask = _best_of_others(market, is_bid=True), _best_of_others(market, is_bid=False)
-        if mode is Mode.HALTED or not market.is_live or grid is None or bid is None or ask is None:
+        if mode is Mode.HALTED or not market.is_live or grid is None or not market.bids or not market.asks:
             return {}
+        bid, ask = market.bids[0][0], market.asks[0][0]
         if ask - bid < wanted.spread_min or bid < wanted.price_min or ask > DOLLAR - wanted.price_min:
             return {}
         middle = (bid + ask) // 2 - wanted.skew * held // CONTRACT
@@ -128,13 +128,3 @@ class SpreadMaker:
                 yield Change(client_order_id=order.client_order_id, price=price, count=size)
             elif order.remaining > size:  # a fill elsewhere took the room: less, at its place in the queue
                 yield Change(client_order_id=order.client_order_id, price=order.price, count=size)
-
-
-def _best_of_others(market: MarketView, *, is_bid: bool) -> Price | None:
-    """The best price of a side that is not ours alone."""
-    levels: tuple[Level, ...] = market.bids if is_bid else market.asks
-    for price, size in levels:
-        ours = sum(order.remaining for order in market.orders if order.is_bid == is_bid and order.price == price)
-        if size > ours:
-            return price
-    return None

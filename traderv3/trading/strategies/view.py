@@ -5,7 +5,8 @@ since the epoch.
 Never: a book that may not be believed with levels in it; another strategy's orders or positions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Final, Protocol
@@ -17,7 +18,7 @@ from traderv3.domain.permission import Mode
 from traderv3.domain.price_grid import PriceGrid
 from traderv3.domain.units import DOLLAR, Price, Qty
 
-DEPTH: Final = 5  # levels of a side; whoever looks behind its own orders finds others there
+DEPTH: Final = 5  # levels of a side
 TRADED: Final = "active"  # the venue's word for a market that takes orders
 
 Level = tuple[Price, Qty]
@@ -37,7 +38,7 @@ class OwnOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
-    """One market. `bids` and `asks`: the best levels, best first, our own orders among them; empty unless `is_live`.
+    """One market. `bids` and `asks`: the best levels of others, best first; empty unless `is_live`.
 
     `is_live`: its book may be believed and the market takes orders. `position` is this strategy's; below 0 is NO.
     """
@@ -72,9 +73,16 @@ class Strategy(Protocol):
         """What is wanted now. What is not mentioned stays as it is."""
 
 
-def market_view(feed: Feed, ticker: str, *, position: Qty, orders: Iterable[Order]) -> MarketView:
-    """One market of the feed, with the open orders of one strategy in it."""
+def market_view(
+    feed: Feed, ticker: str, *, position: Qty, orders: Iterable[Order], in_book: Iterable[Order] | None = None
+) -> MarketView:
+    """One market of the feed, with the open orders of one strategy in it.
+
+    `in_book`: every order of ours that the book shows, whoever's and wanted or not; None: `orders`, empty: a shadow venue's,
+    which no book shows.
+    """
     book, listing = feed.books.get(ticker), feed.listings.get(ticker)
+    orders = tuple(orders)
     is_live = (
         book is not None
         and book.state is BookState.LIVE
@@ -84,8 +92,12 @@ def market_view(feed: Feed, ticker: str, *, position: Qty, orders: Iterable[Orde
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     if is_live and book is not None:
-        bids = tuple((Price(price), Qty(size)) for price, size in nlargest(DEPTH, book.yes.items()))
-        asks = tuple((Price(DOLLAR - price), Qty(size)) for price, size in nlargest(DEPTH, book.no.items()))
+        ours = Counter[tuple[bool, int]]()
+        for order in orders if in_book is None else in_book:
+            ours[order.is_bid, order.price] += order.remaining
+        bids = _others(book.yes, {price: size for (is_bid, price), size in ours.items() if is_bid})
+        no = _others(book.no, {DOLLAR - price: size for (is_bid, price), size in ours.items() if not is_bid})
+        asks = tuple((Price(DOLLAR - price), size) for price, size in no)
     return MarketView(
         ticker=ticker,
         is_live=is_live,
@@ -96,6 +108,13 @@ def market_view(feed: Feed, ticker: str, *, position: Qty, orders: Iterable[Orde
         orders=tuple(_own(order) for order in orders),
         close_us=listing.close_us if listing else None,
     )
+
+
+def _others(levels: Mapping[int, int], ours: Mapping[int, int]) -> tuple[Level, ...]:
+    """The best levels of one side of a book, in its own prices, less what is ours."""
+    best = nlargest(DEPTH + len(ours), levels.items())
+    left = ((Price(price), Qty(size - ours.get(price, 0))) for price, size in best)
+    return tuple(level for level in left if level[1] > 0)[:DEPTH]
 
 
 def _own(order: Order) -> OwnOrder:
