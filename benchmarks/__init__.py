@@ -5,6 +5,7 @@ from typing import Final
 # What `traderv3 bench` runs, in the order of the table in docs/performance.md. Each is `python -m benchmarks.NAME`.
 NAMES: Final = (
     "feed",
+    "feed_stages",
     "book_apply",
     "tick_to_decision",
     "decision_to_wire",

@@ -41,7 +41,7 @@ CALM_S: Final = 12.0  # between the ends of actors: a connection that lasted 10 
 QUICK_CALM_S: Final = 2.0
 LOOK_S: Final = 0.002
 ACTORS: Final = ("orderbook_connector", "discovery", "broadcaster", "state_machine")
-ROUNDS, QUICK_ROUNDS = 7, 1
+ROUNDS, QUICK_ROUNDS = 5, 1
 
 
 @contextmanager

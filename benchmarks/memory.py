@@ -3,15 +3,18 @@
 Each trader is a process as `traderv3 run` starts it, with journal, database and console on and 1,000 messages a second; the
 exchange plays a made day to it from another process. Sizes are as in the recorded sessions: mostly whole contracts, one
 in eleven with a fraction. A figure is the kernel's (`/proc/PID/statm`) once the trader has been live for `SETTLED_S`.
-How it goes on from there is looked at by `tests/attack/test_soak.py`, for 20 minutes at full load.
+The slope is of an hour of virtual time in the simulator's world without faults: trader, exchange and witnesses in one process,
+journal and database on a real disk. At full load in real time `tests/attack/test_soak.py` looks at it, for 20 minutes.
 Run: python -m benchmarks.memory [--quick]
 """
 
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -20,18 +23,19 @@ import msgspec
 import trio
 import zstandard
 
-from benchmarks.rounds import Report, arguments, spread
-from tests.running import running_exchange, running_trader
+from benchmarks.rounds import Report, arguments, one, spread
+from tests.running import COMMAND, clean_environment, running_exchange, running_trader
 
 SIZES: Final = (0, 100, 1_000, 10_000)
 QUICK_SIZES: Final = (0, 100, 1_000)
 RATE: Final = 1_000  # messages a second, over all markets
-SETTLED_S, QUICK_SETTLED_S = 40.0, 10.0
-ROUNDS, QUICK_ROUNDS = 3, 1
+SETTLED_S, QUICK_SETTLED_S = 30.0, 10.0
+ROUNDS, QUICK_ROUNDS = 2, 1
 READY_S: Final = 60.0
 PRICES: Final = range(20, 50)  # cents, YES and NO below half a dollar: no book ever crosses
 FRACTIONAL: Final = 0.09
 STARTED_US: Final = 1_790_000_000_000_000
+UNDISTURBED: Final = 25  # a seed whose world strikes nobody
 NOBODY: Final = "KXNOTHING-26NOV22-X"
 
 
@@ -110,6 +114,23 @@ async def measure(folder: Path, markets: int, settled_s: float) -> float:
         return rss_mib(trader.child.process.pid)
 
 
+def slope() -> tuple[float, float]:
+    """MiB an hour of virtual time, by the second half of one; and MiB at its end."""
+    command = [*COMMAND, "simulate", "--seed", str(UNDISTURBED), "--minutes", "60", "--quiet"]
+    samples: list[tuple[float, float]] = []
+    began_s = time.monotonic()
+    with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(1.0)
+            mib = rss_mib(process.pid)
+            if mib:  # 0 of one that has ended and was not waited for
+                samples.append((time.monotonic() - began_s, mib))
+    assert process.returncode == 0, "the simulated hour did not end well"
+    took_s = samples[-1][0]
+    hours, mibs = zip(*((at_s / took_s, mib) for at_s, mib in samples if at_s > took_s / 2), strict=True)
+    return statistics.linear_regression(hours, mibs).slope, mibs[-1]
+
+
 def main() -> int:
     args = arguments(__doc__, rounds=ROUNDS, quick_rounds=QUICK_ROUNDS)
     report = Report("memory", args)
@@ -129,6 +150,9 @@ def main() -> int:
         bound = 80.0 if markets == 10_000 else None
         each = f"{statistics.median(more) * 1024 / markets:.1f} KiB a market"
         report.figure(f"{markets:,} markets over none", spread(more), "MiB", at_most=bound, note=each)
+    if not args.is_quick:
+        grows, last = slope()
+        report.figure("slope of an hour of virtual time", one(grows), "MiB an hour", note=f"{last:.0f} MiB at its end")
     return report.finish()
 
 

@@ -18,6 +18,7 @@ from typing import Final
 MARKETS: Final = 50
 LEVELS: Final = 45  # a side, in each snapshot
 SUBSCRIBED: Final = b'{"type":"subscribed","id":%d,"msg":{"channel":"orderbook_delta","sid":1}}\n'
+OK: Final = b'{"type":"ok","id":%d}\n'  # to a further part of one subscription; outside of the stream's numbers
 
 _PRICES: Final = range(2, 498, 5)  # tenths of a cent: both sides stay under half a dollar
 _AGAIN: Final = 0.47  # the same market speaks again

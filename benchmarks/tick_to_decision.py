@@ -1,8 +1,8 @@
 """From the venue's `send` to the reader's call with the book applied: how late a decision is made, at many rates.
 
 The venue says each message at its own moment and notes when (CLOCK_MONOTONIC, before the system call); a candidate notes
-when the message was in its book and on the tape, where a strategy is called. What the kernel needs for both ends is in it
-for everyone: the raw reader's figure shows how much. Ours is the live connector with the journal on.
+when the message was in its book and its reader was called: for ours `Feed.wake`, which wakes the strategy's task, with the
+journal on. What the kernel needs for both ends is in it for everyone: the raw reader's figure shows how much.
 "One at a time" is 500 messages a second, so that each comes alone; "a burst" is ten times the rate in the first tenth of
 each second.
 Run: python -m benchmarks.tick_to_decision [--quick] [--only NAME …]
@@ -11,6 +11,7 @@ Run: python -m benchmarks.tick_to_decision [--quick] [--only NAME …]
 import array
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,10 @@ def run_pace(report: Report, pace: Pace, running: Mapping[str, Candidate], folde
         job = Job(f"ws://127.0.0.1:{port}/trade-api/ws/v2", MARKETS, count, None, str(key), str(done))
 
         def once(candidate: Candidate) -> Late:
+            said.unlink(missing_ok=True)
             agree({candidate.name: [candidate.do(job)]})
+            while not said.exists():  # the last message was read before the venue came to write
+                time.sleep(0.01)
             return _late(said, done)
 
         turns = {name: partial(once, each) for name, each in running.items()}
@@ -83,11 +87,10 @@ def run_pace(report: Report, pace: Pace, running: Mapping[str, Candidate], folde
 
 
 def _late(said: Path, done: Path) -> Late:
-    """Message by message, the deltas only. The venue counts without the acknowledgement, which candidates note, too."""
-    began, ended = array.array("q", said.read_bytes()), array.array("q", done.read_bytes())
-    ended = ended[-len(began) :]
-    assert len(ended) == len(began)
-    took = [(end - begin) / 1000 for begin, end in zip(began[MARKETS:], ended[MARKETS:], strict=True)]
+    """Delta by delta."""
+    began, ended = (array.array("q", path.read_bytes()) for path in (said, done))
+    deltas = len(began) - MARKETS
+    took = [(end - begin) / 1000 for begin, end in zip(began[MARKETS:], ended[-deltas:], strict=True)]
     return Late(*(percentile(took, share) for share in SHARES.values()))
 
 

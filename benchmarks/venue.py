@@ -26,7 +26,7 @@ from pathlib import Path
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarks.stream import MARKETS, SUBSCRIBED, framed, messages, tickers
+from benchmarks.stream import MARKETS, OK, SUBSCRIBED, framed, messages, tickers
 from traderv3.clients.door import SOCKETS, Door, Wires
 from traderv3.clients.orderbook_connector import OrderBookConnector
 from traderv3.clients.selection import Selection
@@ -100,8 +100,7 @@ def _shake_hands(connection: socket.socket, markets: int) -> None:
             heard = heard[size:]
             if payload.startswith(b"{"):
                 said = json.loads(payload)
-                if not asked:
-                    connection.sendall(framed(SUBSCRIBED % said["id"]))
+                connection.sendall(framed((OK if asked else SUBSCRIBED) % said["id"]))
                 asked += len(said["params"].get("market_tickers", ()))
 
 
@@ -145,7 +144,7 @@ def _say_at(connection: socket.socket, args: argparse.Namespace) -> None:
 
 
 def _say_each(connection: socket.socket, frames: Sequence[bytes], args: argparse.Namespace) -> None:
-    """The snapshots at once, then each delta at its moment; when each was said goes into a file, and a line to stdout."""
+    """The snapshots at once, then each delta at its moment; when each was said goes into a file at the end."""
     connection.sendall(b"".join(frames[: args.markets]))
     time.sleep(SETTLE_S)
     said_at_ns = array.array("q", [0]) * len(frames)
@@ -165,8 +164,9 @@ def _say_each(connection: socket.socket, frames: Sequence[bytes], args: argparse
         connection.sendall(part)
         for at in range(first, number):
             said_at_ns[at] = now_ns
-    Path(args.moments).write_bytes(said_at_ns.tobytes())
-    print("said", flush=True)
+    part = args.moments.with_suffix(".part")
+    part.write_bytes(said_at_ns.tobytes())
+    part.rename(args.moments)
 
 
 @contextmanager

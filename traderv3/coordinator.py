@@ -376,7 +376,12 @@ class Trader:
         """What trading shows to people."""
         if self.execution is not None:
             return self.execution.report()
-        return off_report(self.latch.stand.mode.value, "trading is off", self.settings.strategy)
+        why = "trading is not switched on (V3_ENABLE_TRADING)"
+        if self._replay is not None:
+            why = "a replay sends nothing"
+        elif self.settings.enable_trading:
+            why = "real money is not armed (V3_ARM_PRODUCTION is not this key's id)"
+        return off_report(self.latch.stand.mode.value, why, self.settings.strategy)
 
     def _trading_facts(self) -> TradingFacts | None:
         return self.execution.facts() if self.execution is not None else None

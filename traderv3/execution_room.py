@@ -282,7 +282,7 @@ class ExecutionRoom:
         return None if self.shadow is None else self.shadow.ahead_of(order_id)
 
     def _since_us(self) -> int:
-        """How far back a reading goes: every open order and every fill since the last reading that agreed is in it."""
+        """How far back a reading goes: every order that is not done with, and every fill since the last reading, is in it."""
         known = self.engine.reconciliation.as_of_us or self._began_us
-        oldest = min((order.created_us for order in self.portfolio.open.values()), default=known)
+        oldest = min((order.created_us for order in self.portfolio.at_risk.values()), default=known)
         return min(oldest, known) - LOOK_BACK_US

@@ -134,6 +134,41 @@ async def test_old_reads_are_no_evidence(autojump_clock: MockClock, tmp_path: Pa
         assert trio.current_time() - began > 8.0
 
 
+async def test_a_halt_is_not_over_while_its_group_would_take_a_late_order(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with house(tmp_path) as at:
+        await at.submit(at.create())
+        at.wire.befall = befall("500", "trigger")
+        took_s = await halt(at)
+        await trio.sleep(30)
+        is_believed = at.gateway.is_clear()
+        at.wire.befall = lambda _: None
+        await until_swept(at)
+
+        assert took_s < HALT_S
+        assert not is_believed
+
+
+async def test_a_yes_is_no_evidence_before_a_newer_read_agrees(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        await trio.sleep(10)
+        at.exchange.set_faults(Faults(stale_reads=8.0))
+        await at.submit(at.create())  # which no read lists for the next 8 s
+        at.wire.befall = lambda request: "200" if request.method != "GET" else None
+        await at.latch.set(Mode.HALTED, by="a test", reason="to see")
+        await trio.sleep(6)
+        is_believed_early = at.gateway.is_clear()
+        await trio.sleep(12)
+        is_believed = at.gateway.is_clear()
+        at.wire.befall = lambda _: None
+        await until_swept(at)
+
+        assert not is_believed_early
+        assert not is_believed
+        assert at.resting == []
+
+
 async def test_a_venue_that_is_away_is_struck_when_it_is_back(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         await at.submit(at.create())

@@ -37,6 +37,7 @@ def _order(*, is_bid: bool = True, state: OrderState = OrderState.INTENDED) -> O
         created_us=1,
         state=state,
         filled=Qty(300),
+        booked=Qty(300),
         remaining=Qty(700) if state in OPEN else Qty(0),
     )
 

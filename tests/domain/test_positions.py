@@ -127,7 +127,7 @@ def test_a_base_holds_everything_up_to_its_time_and_nothing_after(
     told = [*fills, *fills]
     rng.shuffle(told)
     rebased = ledger(*told[: len(fills)])
-    known_flow = rebased.flow_until(base_us)
+    known_flow = rebased.position_at(base_us).flow
     base = Position(Qty(100), Money(400_000), Money(-7), Money(3), known_flow)
     rebased.rebase(base, base_us + 999)  # the same millisecond
     for each in told:

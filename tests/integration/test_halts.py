@@ -201,7 +201,7 @@ async def _let_trade(trader: RunningTrader, *, has_engine: bool = True) -> None:
     """Until orders may go out. Without an engine nothing is ever calibrated; orders of the account rest all the same."""
     body = {"id": "1", "name": "resume", "confirm": "RESUME SIM"}
     headers = {"Authorization": f"Bearer {trader.token}"}
-    states = ("trading_ready", "acting") if has_engine else ("calibrating",)
+    states = ("trading_ready", "acting") if has_engine else ("ready", "calibrating")
 
     async def is_done() -> bool:
         status = await trader.get("/v3/status")

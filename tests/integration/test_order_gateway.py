@@ -80,6 +80,12 @@ class Desk:
         last = {fact.order_id: fact.status for _, fact in self.told if isinstance(fact, UserOrder)}
         return {order_id for order_id, status in last.items() if status == "resting"}
 
+    async def until_other_groups(self, before: list[tuple[str, int]]) -> None:
+        async def ready() -> bool:
+            return self.intents.groups != before and self.gateway._groups.is_complete
+
+        await eventually(ready, "a new group")
+
     async def until_swept(self) -> None:
         async def swept() -> bool:
             return self.gateway.stats().swept_us is not None
@@ -175,14 +181,12 @@ async def test_a_halt_is_over_at_the_venue_at_once(faults: str, rounds: int, tmp
             await operate(at.exchange.announcement["api_url"], "faults", spec="")
             await at.until_swept()
             at.gateway._account.swept_us = None
+            before = at.intents.groups
             await at.latch.set(Mode.ACTIVE, by="a test", reason="again")
             written = [when for when, answer in at.answers if answer.outcome == Written()]
             assert max(written) < halted_at
 
-            async def ready() -> bool:
-                return len(at.intents.groups) == 1 and at.gateway._groups.is_complete
-
-            await eventually(ready, "a new group")
+            await at.until_other_groups(before)
 
     assert sorted(took_s)[rounds // 2] < HALT_S, took_s
     assert max(took_s) < HALT_S_SHARED, took_s

@@ -5,10 +5,14 @@ from dataclasses import replace
 import pytest
 
 from traderv3.config.markets import AutoMarkets
+from traderv3.domain.risk_limits import DEFAULT_LIMITS
+from traderv3.domain.units import Qty
 from traderv3.exchange.market import made_up
 from traderv3.simulation.actors import HANG_AT_START, RAISE_AT_START
 from traderv3.simulation.plan import Fault, Plan, draw_plan
+from traderv3.simulation.restless import Restless, RestlessParameters
 from traderv3.simulation.story import verdict
+from traderv3.simulation.venture import NO_STOP, PLENTY, Venture
 from traderv3.simulation.world import simulate
 
 QUIET: Plan = draw_plan(25)  # a world without faults of its own
@@ -94,9 +98,48 @@ def test_a_database_that_is_away_is_told_while_rows_wait_in_the_spill() -> None:
     check(Fault(5.0, "database away", for_s=35.0))
 
 
+@pytest.mark.parametrize("seed", [1074, 1261, 1186])
+def test_a_world_that_the_simulator_judged_wrongly(seed: int) -> None:
+    """Of the simulator: bytes that were held up come late, and the silence counts from them; rows in a spill, no market left."""
+    check_world(replace(draw_plan(seed), venture=None))
+
+
 def test_with_no_market_left_everything_else_is_to_be_well_all_the_same() -> None:
     """Seed 3013, of the simulator: it stopped the trader while the actor that notes the run's end did not come up."""
     check(
         *(Fault(5.0 + number, "market", "determine") for number in range(12)),
         Fault(44.0, "ill", f"run_record/{HANG_AT_START}"),
     )
+
+
+def trading(*faults: Fault, eagerness: float = 0.5) -> None:
+    """A strategy of chance in a narrow market of limits, in a world with these faults alone."""
+    parameters = RestlessParameters(seed=1, size=Qty(400), eagerness=eagerness, ttl_s=5.0)
+    risk = replace(DEFAULT_LIMITS, market=replace(DEFAULT_LIMITS.market, size=Qty(600)), day=NO_STOP)
+    check_world(replace(QUIET, venture=Venture(Restless.name, parameters, risk, PLENTY), faults=faults))
+
+
+def test_an_undisturbed_account_is_equal_on_both_sides() -> None:
+    trading()
+
+
+def test_what_has_filled_counts_before_its_fill_is_heard() -> None:
+    """Seeds 33, 74, 88: an answer ended the order, its fill came a moment later; in between risk saw neither."""
+    trading(Fault(3.0, "answers", "fill_after_ack=1", for_s=40.0))
+
+
+def test_orders_whose_answers_are_lost_are_known_in_the_end() -> None:
+    trading(Fault(3.0, "orders", "half", for_s=20.0, amount=0.5), Fault(25.0, "orders", "late", for_s=15.0, amount=0.5))
+
+
+def test_a_halt_leaves_nothing_and_a_resumed_trader_goes_on() -> None:
+    trading(Fault(5.0, "latch", "halted", for_s=8.0), Fault(20.0, "latch", "reducing", for_s=8.0))
+
+
+@pytest.mark.parametrize("actor", ["engine", "order_gateway", "account_connector", "state_sync"])
+def test_what_trades_may_die_at_any_moment(actor: str) -> None:
+    trading(*(Fault(5.0 + 3.7 * number, "trader raises", actor) for number in range(10)))
+
+
+def test_an_exchange_that_begins_anew_is_believed() -> None:
+    trading(Fault(12.0, "exchange dies"))

@@ -189,6 +189,16 @@ def test_a_first_start_is_no_cause() -> None:
     assert causes_of(tree=(node("discovery", Status.STARTING),)) == []
 
 
+def test_a_start_that_does_not_end_is_a_cause() -> None:
+    tree = (node("engine", Status.STARTING),)
+    late_us = int((PATIENCE_S + 0.1) * SECOND_US)
+    found = find_causes(
+        State.READY, "", live_feed(), tree, held_s=9, lag_ms=0, log_lost=0, rest_trouble=None, now_us=late_us
+    )
+
+    assert [(cause.component, cause.message) for cause in found] == [("engine", "starting: not ready yet")]
+
+
 def test_an_actor_that_ended_without_an_error_is_said_to_have_ended() -> None:
     assert causes_of(tree=(node("discovery", Status.BACKOFF),)) == [("discovery", Level.DEGRADED, "backoff: ended")]
 

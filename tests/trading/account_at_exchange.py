@@ -17,6 +17,8 @@ from traderv3.domain.execution import (
     Cancel,
     Create,
     Decrease,
+    HeldPosition,
+    KeptIntent,
     Outcome,
     Rejected,
     Request,
@@ -31,6 +33,8 @@ from traderv3.domain.positions import Settlement
 from traderv3.domain.units import Money, Price, Qty
 from traderv3.exchange import records
 from traderv3.exchange.accounts import Account
+from traderv3.exchange.accounts import Position as VenuePosition
+from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.exchange.member_wire import private_message
 from traderv3.protocol import channel_wire
 from traderv3.protocol.channel_facts import to_fact
@@ -82,7 +86,7 @@ class AccountAtExchange:
         self._waiting: list[tuple[float, int, Word]] = []
         self._words = 0
         self._facts_heard = 0
-        self._orders_made = 0
+        self._drafts: dict[str, Draft] = {}
 
     @property
     def account(self) -> Account:
@@ -92,9 +96,9 @@ class AccountAtExchange:
     def act(self) -> None:
         """Something happens, time passes, and some of what was said arrives."""
         rng = self.rng
-        rng.choices([self._create, self._withdraw, self._change, self._participate, self._end], [30, 10, 10, 40, 0.2])[
-            0
-        ]()
+        verbs = [self._create, self._withdraw, self._change, self._participate, self._end]
+        (verb,) = rng.choices(verbs, [30, 10, 10, 40, 0.2])
+        verb()
         self._listen()
         self.house.pass_time(rng.choice([0, 0.001, 0.020, 0.3]))
         self._listen()
@@ -105,29 +109,25 @@ class AccountAtExchange:
         self.house.pass_time(100)
         self._listen()
         self._hear(self._words + 1)
-        now_us = self.house.at_us
         for key in list(self.portfolio.open):
-            self.portfolio.lose_one(key, "it was waited for long enough", now_us)
-        orders: dict[str, records.OrderRecord] = {}
-        fills: list[records.Filled] = []
-        for fact in filter(_is_ours, self.house.floor.facts):
-            match fact:
-                case records.OrderChanged(order, _):
-                    orders[order.order_id] = order
-                case records.Filled():
-                    fills.append(fact)
-                case records.Settled(paid):
-                    self.portfolio.settle(Settlement(paid.ticker, Price(paid.value), paid.at_us))
-        for record in orders.values():
-            self._apply(_read_back(records.OrderChanged(record, None)), as_of_us=now_us)
-        for filled in fills:
-            fill = _read_back(filled)
-            assert isinstance(fill, Fill)
-            self._apply(replace(fill, position=None, client_order_id=None), as_of_us=now_us)
-        known = {record.client_order_id for record in orders.values()}
-        for ours in list(self.portfolio.open.values()):
-            if ours.state is OrderState.UNKNOWN and ours.client_order_id not in known:
-                self.portfolio.absent(ours.client_order_id, now_us)
+            self.portfolio.lose_one(key, "it was waited for long enough", self.house.at_us)
+        self._read()
+        self.portfolio.check()
+
+    def restart(self) -> None:
+        """The process is killed: nothing is known but the intents; the account is read, and adopted as it is."""
+        self.house.pass_time(0.002)
+        self._listen()
+        self._waiting.clear()
+        before, self.portfolio = self.portfolio, Portfolio(fees=lambda _: FEES)
+        for key, order in before.open.items():
+            named = order.order_id if self.rng.random() < 0.5 else None
+            self.portfolio.recall(KeptIntent(key, self._drafts[key], order.created_us, named), self.house.at_us)
+        self._read()
+        for ticker, position in self.account.positions.items():
+            self.portfolio.adopt_position(_held(ticker, position), self.house.at_us)
+        self.portfolio.adopt_cash(Money(self.account.free))
+        self.house.pass_time(0.002)
         self.portfolio.check()
 
     def check(self) -> None:
@@ -153,6 +153,41 @@ class AccountAtExchange:
             order.client_order_id: (order.price, order.filled, order.remaining) for order in portfolio.open.values()
         }
 
+    def _read(self) -> None:
+        """Fills first, then orders, as of now; then what is not there."""
+        now_us = self.house.at_us
+        orders: dict[str, records.OrderRecord] = {}
+        for fact in filter(_is_ours, self.house.floor.facts):
+            match fact:
+                case records.OrderChanged(order, _):
+                    orders[order.order_id] = order
+                case records.Filled():
+                    fill = _read_back(fact)
+                    assert isinstance(fill, Fill)
+                    self._apply(replace(fill, position=None, client_order_id=None), as_of_us=now_us)
+                case records.Settled(paid):
+                    self.portfolio.settle(Settlement(paid.ticker, Price(paid.value), paid.at_us))
+        for record in orders.values():
+            self._apply(_read_back(records.OrderChanged(record, None)), as_of_us=now_us)
+        known = {record.client_order_id for record in orders.values()}
+        for ours in list(self.portfolio.open.values()):
+            if ours.state is OrderState.UNKNOWN and ours.client_order_id not in known:
+                self.portfolio.absent(ours.client_order_id, now_us)
+
+    def check_bounds(self) -> None:
+        """Whatever was not heard: the position lies, and can come to lie, only where the portfolio reckons with it."""
+        for ticker, exposure in self.portfolio.exposures().items():
+            if self.house.floor.listings[ticker].status is MarketStatus.FINALIZED:
+                continue  # it paid, and a read tells
+            theirs = self.account.count_of(ticker)
+            live = [live.record for live in self.desk.pit.live.values() if live.record.user_id == US]
+            rest = {
+                is_bid: sum(each.remaining for each in live if (each.ticker, each.is_bid) == (ticker, is_bid))
+                for is_bid in (True, False)
+            }
+            assert theirs + rest[True] <= exposure.position + sum(count for _, count in exposure.bids)
+            assert theirs - rest[False] >= exposure.position - sum(count for _, count in exposure.asks)
+
     # -- what is done ----------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
@@ -166,8 +201,8 @@ class AccountAtExchange:
             count=_count(rng),
             time_in_force=tif,
         )
-        self._orders_made += 1
-        key = f"v-{self._orders_made}"
+        key = f"v-{len(self._drafts)}"
+        self._drafts[key] = draft
         request = Create(key, Approved(draft, self.house.at_us))
         self.portfolio.intend(draft, key, self.house.at_us)
         self._apply(Answer(request, Written(), self.house.at_us))
@@ -188,11 +223,12 @@ class AccountAtExchange:
         self.portfolio.withdraw(order.client_order_id, self.house.at_us)
         request = Cancel(order.client_order_id, order.order_id, order.ticker)
         try:
-            record, _ = self.desk.cancel(US, order.order_id)
+            record, reduced_by = self.desk.cancel(US, order.order_id)
         except records.Rejected as refusal:
             self._answer(request, Unknown(refusal.code))
         else:
-            self._answer(request, Accepted(record.order_id, None, Qty(0), record.updated_us))
+            told_us = record.updated_us // MS_US * MS_US
+            self._answer(request, Accepted(record.order_id, None, Qty(0), told_us, Qty(reduced_by)))
 
     def _change(self) -> None:
         order = self._an_order()
@@ -301,6 +337,17 @@ def _read_back(fact: records.MemberFact) -> Fill | UserOrder | MarketPosition:
     word = to_fact(channel_wire.FRAME.decode(frame), 0)
     assert isinstance(word, Fill | UserOrder | MarketPosition)
     return word
+
+
+def _held(ticker: str, position: VenuePosition) -> HeldPosition:
+    return HeldPosition(
+        ticker=ticker,
+        position=Qty(position.count),
+        exposure=Money(position.cost),
+        realized_pnl=Money(position.realized_pnl),
+        fees_paid=Money(position.fees_paid),
+        updated_us=position.updated_us,
+    )
 
 
 def _new(draft: Draft, client_order_id: str | None) -> records.NewOrder:

@@ -47,7 +47,7 @@ API: Final = parse_endpoint("http://127.0.0.1:8010/trade-api/v2", Environment.SI
 WS: Final = parse_endpoint("ws://127.0.0.1:8010/trade-api/ws/v2", Environment.SIM, "ws")
 LATENCY_S: Final = (0.001, 0.03)
 LATE_S: Final = (0.0, 2.0)  # on the wire at the kill, and there all the same
-MARKETS: Final = 6
+MARKETS: Final = 4
 ORDERS: Final = "/portfolio/events/orders"
 
 # The moments of an order's life at which a trader may be killed.
@@ -122,7 +122,7 @@ class Life:
             wall_us=now_us,
             rng=random.Random(world.rng.random()),
             tap=LogTap(),
-            token="token",  # noqa: S106 - of a trader that nobody can reach
+            token="token",
             door=self._door(),
             outside=Outside(watchdog=StillWatchdog, storage=world.disk.means(), kill_signals=None),
         )
@@ -205,7 +205,7 @@ class World:
         private = (folder / "exchange" / "private_key.pem").read_text(encoding="ascii")
         self.signer = Signer(KEY_ID, load_private_key(private))
         floor = Floor(made_up(seed, MARKETS), now_ms=lambda: now_us() // 1000)
-        self.exchange = Exchange(floor, now_us=now_us, seed=seed, tier="basic", activity=self.rng.choice((4.0, 12.0)))
+        self.exchange = Exchange(floor, now_us=now_us, seed=seed, tier="basic", activity=self.rng.choice((2.0, 8.0)))
         self.member = self.exchange.add_member(KEY_ID, pem)
         self.heard: list[MemberFact] = []
         hear = floor.on_fact

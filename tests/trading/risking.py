@@ -22,7 +22,7 @@ CENT_GRID = PriceGrid(((0, DOLLAR, 100),))
 FEES = FeeSchedule(FeeType.QUADRATIC, Fraction(1))
 NO_CHARGE = FeeSchedule(FeeType.QUADRATIC, Fraction(0))
 EVENTS = {"EV1": ("S1", True), "EV2": ("S1", False), "EV3": ("S2", False)}
-MARKETS = {"EV1-A": "EV1", "EV1-B": "EV1", "EV1-C": "EV1", "EV2-A": "EV2", "EV3-A": "EV3"}
+MARKETS = {"EV1-A": "EV1", "EV1-B": "EV1", "EV1-C": "EV1", "EV2-A": "EV2", "EV2-B": "EV2", "EV3-A": "EV3"}
 HUGE = 10**12
 
 

@@ -94,6 +94,28 @@ def test_a_days_loss_locks_to_midnight_and_a_late_one_for_its_time() -> None:
     assert rules(late, late_us + HOUR_US) == []
 
 
+def test_what_is_lost_beyond_the_limit_under_a_lock_of_yesterday_locks_the_new_day() -> None:
+    late_us = MIDNIGHT_US + DAY_US - 60_000_000
+    day = book(at_us=late_us)
+    for dollars in (100, 49):
+        day.look(equity(dollars), late_us)
+    day.look(equity(-20), MIDNIGHT_US + DAY_US + HOUR_US // 2)
+    after_us = late_us + HOUR_US
+    assert rules(day, after_us) == []
+    day.look(equity(-20), after_us)
+    (lock,) = day.facts(after_us).locks
+
+    assert (lock.rule, lock.until_us) == ("RISK_MAX_DAY_LOSS", MIDNIGHT_US + 2 * DAY_US)
+
+
+def test_a_loss_of_exactly_the_limit_is_none_too_many() -> None:
+    day = DayBook(None, replace(LIMITS, drawdown=Money(99 * USD)), wall_us=lambda: NOON_US)
+    day.look(equity(100), NOON_US)
+    day.look(equity(50), NOON_US)
+
+    assert rules(day, NOON_US) == []
+
+
 def test_a_strategy_is_stopped_by_its_own_loss_alone() -> None:
     day = book()
     day.look(pnl(0), NOON_US)

@@ -27,7 +27,7 @@ from traderv3.domain.orders import Change, Intent, Withdrawal
 from traderv3.domain.permission import Mode
 from traderv3.domain.units import Money, Price, Qty
 from traderv3.trading.decider import MARKETS_MAX
-from traderv3.trading.picture import SOON_S
+from traderv3.trading.picture import SOON_S, STILL_S
 from traderv3.trading.strategies.hold import Hold
 from traderv3.trading.strategies.view import View
 
@@ -523,6 +523,7 @@ async def test_a_stop_does_not_wait_for_ever(autojump_clock: MockClock) -> None:
 
 async def test_the_picture_shows_stage_orders_refusals_and_money(autojump_clock: MockClock) -> None:
     house = House()
+    house.step()
     waiting = house.picture.report(house.wall_us()).stage
     house.calibrate()
     await trio.sleep(SOON_S)
@@ -552,6 +553,21 @@ async def test_trading_facts_follow_the_account_the_latch_and_the_orders(autojum
     assert idle.idle_s >= 1
     assert acting.idle_s == 0
     assert (unheard.may_trade, unheard.why) == (False, "cut")
+
+
+async def test_an_engine_that_stands_still_trades_nothing_and_is_a_trouble(autojump_clock: MockClock) -> None:
+    house = House()
+    never = house.picture.facts()
+    house.calibrate()
+    running, well = house.picture.facts(), house.picture.troubles(house.wall_us())
+    await trio.sleep(STILL_S + 1)
+    still, ill = house.picture.facts(), house.picture.troubles(house.wall_us())
+
+    assert (never.may_trade, never.why) == (False, "the engine has not started")
+    assert running.may_trade
+    assert (still.may_trade, still.why) == (False, "the engine does not step")
+    assert well == {}
+    assert "has not moved for 3 s" in ill["engine"]
 
 
 async def test_an_order_of_which_nothing_is_known_for_long_is_a_trouble(autojump_clock: MockClock) -> None:

@@ -417,6 +417,65 @@ def test_what_the_venue_says_is_held_is_taken_as_of_its_time() -> None:
     assert portfolio.told_positions[TICKER] == 105
 
 
+def test_a_market_that_is_not_listed_any_more_keeps_what_it_brought() -> None:
+    portfolio = Portfolio()
+    portfolio.adopt_cash(Money(50_000_000))
+    portfolio.apply(fill(100, price=4000, fee=Money(7)), NOW_US)
+    portfolio.apply(fill(40, price=6000, is_yes=False, fee=Money(3)), NOW_US)
+    cash = portfolio.cash
+    portfolio.adopt_nothing(TICKER, LATER_US)
+    position = portfolio.positions[TICKER]
+
+    assert (position.count, position.cost, position.realized, position.fees) == (0, 0, 80_000, 10)
+    assert portfolio.cash == cash
+
+
+# -- what fills before it is heard ---------------------------------------------------------------------------------------
+
+
+def test_what_a_cancel_did_not_take_away_may_have_filled_until_the_venue_says() -> None:
+    desk = Desk()
+    desk.rest()
+    desk.answer(Accepted(ID, None, Qty(0), LATER_US, Qty(70)), CANCEL)
+    assert desk.numbers == ("cancelled", 5000, 100, 0, 0)
+    assert (desk.order.at_worst, list(desk.portfolio.at_risk)) == ((5000, 30), [KEY])
+    desk.portfolio.apply(fill(20, client_order_id=KEY, order_id=ID), NOW_US)
+    assert desk.order.at_worst == (5000, 10)
+    desk.portfolio.apply(told(KEY, "canceled", filled=20, at_us=LATER_US), NOW_US)
+
+    assert not desk.portfolio.at_risk
+
+
+def test_a_cancel_that_took_all_away_leaves_nothing_to_fear() -> None:
+    desk = Desk()
+    desk.rest()
+    desk.answer(Accepted(ID, None, Qty(0), LATER_US, Qty(100)), CANCEL)
+
+    assert not desk.portfolio.at_risk
+
+
+def test_a_decrease_may_hide_a_fill_until_the_venues_next_word() -> None:
+    desk = Desk()
+    desk.rest()
+    desk.portfolio.change(KEY, Price(5000), Qty(60), NOW_US)
+    desk.answer(accepted(None, 60, at_us=LATER_US), Decrease(KEY, ID, TICKER, Qty(60)))
+    assert desk.order.at_worst == (5000, 100)
+    desk.portfolio.apply(told(KEY, at_us=LATER_US), NOW_US)
+
+    assert desk.order.unheard == 0
+
+
+def test_an_amend_that_found_less_to_rest_hides_a_fill_and_its_message_is_counted_once() -> None:
+    desk = Desk()
+    desk.rest()
+    desk.portfolio.change(KEY, Price(5200), Qty(100), NOW_US)
+    desk.answer(accepted(None, 60, at_us=LATER_US), amend(5200, 100))
+    assert (desk.order.remaining, desk.order.unheard) == (60, 40)
+    desk.portfolio.apply(fill(40, client_order_id=KEY, order_id=ID), NOW_US)
+
+    assert (desk.order.remaining, desk.order.unheard, desk.order.filled) == (60, 0, 40)
+
+
 def test_what_the_socket_says_of_a_position_is_shown_where_it_differs() -> None:
     portfolio, feed = Portfolio(), make_feed()
     portfolio.apply(fill(10, position=Qty(10)), NOW_US)
@@ -462,6 +521,35 @@ def test_the_group_of_our_orders_is_nobodys_business_here() -> None:
 
 
 # -- lines, and what is kept ---------------------------------------------------------------------------------------------
+
+
+def test_what_an_answer_says_has_filled_counts_until_its_fill_is_booked() -> None:
+    desk, feed = Desk(), make_feed()
+    desk.answer(Written())
+    desk.answer(accepted(100, 0))
+    assert desk.numbers[0] == "filled"
+    assert not desk.portfolio.open
+    assert list(desk.portfolio.at_risk) == [KEY]
+    assert desk.order.at_worst == (5000, 100)
+    assert desk.portfolio.totals(feed).worst_case == 100 * 5000
+    desk.portfolio.apply(fill(60, client_order_id=KEY, order_id=ID, price=4000), NOW_US)
+    assert desk.order.at_worst == (5000, 40)
+    assert desk.portfolio.totals(feed).worst_case == 60 * 4000 + 40 * 5000
+    desk.portfolio.apply(fill(40, client_order_id=KEY, order_id=ID, price=4000), NOW_US)
+    desk.portfolio.check()
+
+    assert not desk.portfolio.at_risk
+    assert desk.portfolio.totals(feed).worst_case == 100 * 4000
+
+
+def test_what_a_read_says_has_filled_is_in_the_position_that_was_read() -> None:
+    portfolio = Portfolio()
+    portfolio.recall(KeptIntent(KEY, DRAFT, NOW_US, ID), NOW_US)
+    portfolio.adopt_position(held(40), LATER_US)
+    portfolio.apply(told(KEY, "canceled", filled=40), LATER_US, as_of_us=LATER_US)
+
+    assert not portfolio.at_risk
+    assert portfolio.position(TICKER) == 40
 
 
 def test_every_change_and_every_new_fill_is_told_in_its_step() -> None:

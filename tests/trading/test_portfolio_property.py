@@ -15,6 +15,7 @@ def _live(seed: int, hearing: Hearing | None = None, *, acts: int = 150) -> Acco
     for _ in range(acts):
         account.act()
         account.portfolio.check()
+        account.check_bounds()
     return account
 
 
@@ -23,6 +24,20 @@ def _live(seed: int, hearing: Hearing | None = None, *, acts: int = 150) -> Acco
 @given(st.integers(0, 2**32))
 def test_a_complete_read_makes_good_whatever_was_heard(seed: int) -> None:
     account = _live(seed)
+    account.read_everything()
+
+    account.check()
+
+
+@given(st.integers(0, 2**32))
+def test_a_killed_process_finds_its_account_again(seed: int) -> None:
+    account = _live(seed, acts=60)
+    account.restart()
+    account.check()
+    for _ in range(60):
+        account.act()
+        account.portfolio.check()
+        account.check_bounds()
     account.read_everything()
 
     account.check()

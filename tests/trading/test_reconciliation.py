@@ -157,6 +157,39 @@ def test_a_balance_is_not_judged_while_it_may_show_our_last_move_or_not() -> Non
     assert account.portfolio.cash == BALANCE - 100 * 5000
 
 
+def test_a_doubt_ends_only_with_a_reading_that_compared_the_balance_too() -> None:
+    account = agreed()
+    account.known.doubt("a test")
+    account.known.note_move(at(0))
+    account.read(reading(at(1), positions=[held(1000)]))
+    early = account.is_clean()
+    account.read(reading(at(2), positions=[held(1000)]))
+
+    assert not early
+    assert account.is_clean()
+
+
+def test_a_suspicion_of_the_balance_outlasts_readings_that_cannot_compare_it() -> None:
+    account = agreed()
+    for step, is_still in ((0, True), (2, False), (4, False), (8, True), (10, True)):
+        if not is_still:
+            account.known.note_move(at(step))
+        account.read(reading(at(step), positions=[held(1000)], balance=BALANCE + 7))
+
+    assert account.is_clean()
+    assert account.portfolio.cash == BALANCE + 7
+
+
+def test_trading_that_never_rests_is_made_to_for_the_balance() -> None:
+    account = agreed()
+    for step in range(0, 310, 10):
+        account.known.note_move(at(step))
+        account.read(reading(at(step), positions=[held(1000)]))
+
+    assert not account.is_clean()
+    assert "rests for a moment" in account.known.why
+
+
 def test_money_from_nowhere_is_a_difference_of_the_balance() -> None:
     account = agreed()
     for step in range(3):

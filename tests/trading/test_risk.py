@@ -255,6 +255,40 @@ def test_of_exclusive_outcomes_one_alone_can_happen() -> None:
     )
 
 
+def test_outcomes_that_do_not_exclude_each_other_add_up() -> None:
+    resting = [order("EV2-B", is_bid=False, price=6000, count=1_000)]
+    wanted = draft("EV2-A", is_bid=False, price=6000, count=1_000)
+
+    assert isinstance(assess(wanted, facts(orders=resting), limits(event={"worst_case": 8_000_000})), Approved)
+    assert isinstance(assess(wanted, facts(orders=resting), limits(event={"worst_case": 7_999_999})), Refused)
+
+
+def test_the_worst_case_has_the_fees_of_every_order_on_top() -> None:
+    feed = make_feed(FEES)
+    resting = [order("EV1-A", count=1_000)]  # 5.00, and 0.175 at the taker's rate; the same again
+    exactly = limits(market={"worst_case": 10_350_000})
+
+    assert isinstance(assess(draft(count=1_000), facts(feed, orders=resting), exactly), Approved)
+    assert isinstance(assess(draft(count=1_001), facts(feed, orders=resting), exactly), Refused)
+
+
+def test_what_closes_is_what_fills_first() -> None:
+    """Short of ten: of two bids of ten the dearer one closes, and the cheaper one opens for 4.00."""
+    resting = [order(price=6000, count=1_000)]
+    now = facts(orders=resting, positions=holding(EV1_A=(-1_000, 2_000)))
+
+    assert isinstance(assess(draft(price=4000, count=1_000), now, limits(market={"notional": 4_000_000})), Approved)
+    assert isinstance(assess(draft(price=4000, count=1_000), now, limits(market={"notional": 3_999_999})), Refused)
+
+
+def test_a_strategys_orders_are_counted_without_those_of_others() -> None:
+    resting = [order("EV3-A", name=str(number), strategy="another") for number in range(5)]
+    day = DayFacts(recent=[Sent(NOW_US - 30_000_000, "EV3-A", "another")] * 5)
+    one = limits(strategy={"open_orders": 1, "orders_per_minute": 1})
+
+    assert isinstance(assess(draft(), facts(orders=resting, day=day), one), Approved)
+
+
 # -- the way out ---------------------------------------------------------------------------------------------------
 
 
@@ -288,7 +322,8 @@ def test_closing_one_leg_of_a_hedge_is_refused_where_it_makes_the_worst_case_wor
 
 def test_a_stop_wants_back_what_rests_and_could_open() -> None:
     resting = [
-        order(is_bid=False, price=6000, count=600, name="closes"),
+        order(is_bid=False, price=5900, count=600, name="closes"),
+        order(is_bid=False, price=6000, count=300, name="closes too"),
         order(is_bid=False, price=6100, count=500, name="half of it closes"),
         order(is_bid=True, count=1, name="opens"),
         order("EV2-A", count=1, name="opens elsewhere"),
@@ -299,9 +334,11 @@ def test_a_stop_wants_back_what_rests_and_could_open() -> None:
     everybody = facts(orders=resting, positions=held, day=DayFacts(locks=(LOCK,)))
 
     assert {one.client_order_id for one, _ in stopped_orders(own)} == {"half of it closes", "opens", "opens elsewhere"}
-    assert {one.client_order_id for one, _ in stopped_orders(everybody)} == {one.client_order_id for one in resting[1:]}
+    assert {one.client_order_id for one, _ in stopped_orders(everybody)} == {one.client_order_id for one in resting[2:]}
     assert {why for _, why in stopped_orders(own)} == {"stop RISK_MAX_DAY_LOSS: account lost 60.000000 today"}
     assert stopped_orders(facts(orders=resting, positions=held)) == []
+    exactly = replace(own, orders=[*resting[:2], order(is_bid=False, price=6100, count=100)])
+    assert stopped_orders(exactly) == []
 
 
 @pytest.mark.parametrize(
@@ -338,8 +375,12 @@ def test_a_change_takes_no_more_room_among_open_orders() -> None:
 
 def test_a_change_that_is_on_its_way_counts_with_the_worse_of_both() -> None:
     moving = order(price=4000, count=100, in_flight=Changing(NOW_US, Price(5000), Qty(900)))
+    shrinking = order(price=5000, count=900, in_flight=Changing(NOW_US, Price(4000), Qty(100)))
     full = limits(market={"size": 1_000})
+    cost = limits(market={"notional": 5_000_000})
 
+    assert isinstance(assess(draft(count=100), facts(orders=[shrinking]), cost), Approved)
+    assert isinstance(assess(draft(count=101), facts(orders=[shrinking]), cost), Refused)
     assert isinstance(assess(draft(count=100), facts(orders=[moving]), full), Approved)
     assert isinstance(assess(draft(count=101), facts(orders=[moving]), full), Refused)
 

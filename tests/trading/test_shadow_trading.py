@@ -136,7 +136,7 @@ def test_the_example_strategy_trades_in_the_shadow_and_every_number_agrees(seed:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(100, 300))
-def test_the_example_strategy_trades_in_the_shadow_for_long(seed: int) -> None:
-    with capture_logs():
-        trio.run(_trade, seed, clock=MockClock(autojump_threshold=0))
+def test_the_example_strategy_trades_in_the_shadow_for_long() -> None:
+    for seed in range(100, 300):
+        with capture_logs():
+            trio.run(_trade, seed, clock=MockClock(autojump_threshold=0))

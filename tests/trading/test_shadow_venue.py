@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import traderv3.trading
 from tests.trading.shadow_house import BALANCE, ShadowHouse, running, shadow_house
 from tests.trading.telling import TICKER
+from traderv3.domain.book import Book
 from traderv3.domain.execution import (
     Accepted,
     Amend,
@@ -219,6 +220,28 @@ async def test_the_orders_of_a_market_that_is_over_are_cancelled(autojump_clock:
         await trio.sleep(1)
 
         assert (order.state, order.why) == (OrderState.CANCELLED, "CloseCancel")
+
+
+async def test_a_market_that_is_watched_anew_has_another_book(autojump_clock: MockClock) -> None:
+    async with shadow_house() as house:
+        order = await house.order(house.draft(True, 4000, 100))
+        house.feed.books[TICKER] = Book(TICKER)
+        await trio.sleep(1)
+
+        assert order.state is OrderState.CANCELLED
+
+
+async def test_orders_that_are_over_are_forgotten_and_those_that_rest_are_not(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ORDERS_KEPT", 3)
+    async with shadow_house() as house:
+        resting = await house.order(house.draft(True, 4000, 100))
+        for _ in range(5):
+            await house.order(house.draft(True, 6000, 10, TimeInForce.IOC))
+
+        kept = (await house.venue.snapshot(0)).orders
+        assert [word.client_order_id for word in kept] == [resting.client_order_id, "v-5", "v-6"]
 
 
 async def test_a_market_that_is_settled_pays(autojump_clock: MockClock) -> None:

@@ -71,7 +71,7 @@ class BookLine:
         feed.counters.reconnects += line.was_up
         line.was_up = feed.was_accepted = True
         self._tell(ConnectionUp(self.name, at_us))
-        return self._commands(at_us)
+        return self._commands(at_us, self._now_s(at_us))
 
     def step(self, frames: Sequence[bytes], tickers: Sequence[str], *, at_us: int) -> list[bytes]:
         """Take what arrived, the markets to carry from now on, and books that were found wrong; returns commands to send.
@@ -83,7 +83,7 @@ class BookLine:
         session, now_s = self.session, self._now_s(at_us)
         try:
             self._follow(tickers, at_us)
-            self._receive(frames, at_us)
+            self._receive(frames, at_us, now_s)
             if self._feed.suspects:
                 self._distrust_suspects(at_us, now_s)
         finally:
@@ -95,7 +95,7 @@ class BookLine:
             self._journal.whole(at_us)
         if not session.books:
             raise self._none_left()
-        return self._commands(at_us)
+        return self._commands(at_us, now_s)
 
     def assume(self, body: SnapshotBody, *, at_us: int) -> None:
         """Take a book that the venue never sent (`BookSession.assume`)."""
@@ -135,8 +135,8 @@ class BookLine:
         for ticker in [ticker for ticker in self._feed.suspects if ticker in self.session.books]:
             self.session.distrust(ticker, self._feed.suspects.pop(ticker), at_us=at_us, now_s=now_s)
 
-    def _receive(self, frames: Sequence[bytes], at_us: int) -> None:
-        session, counters, now_s = self.session, self._feed.counters, self._now_s(at_us)
+    def _receive(self, frames: Sequence[bytes], at_us: int, now_s: float) -> None:
+        session, counters = self.session, self._feed.counters
         if frames:
             unread = counters.protocol_errors + counters.unknown_types
             is_json = False
@@ -153,8 +153,8 @@ class BookLine:
             self._settle_us = at_us + SETTLE_US
             self._forget_absences()
 
-    def _commands(self, at_us: int) -> list[bytes]:
-        commands = self.session.commands(at_us=at_us, now_s=self._now_s(at_us))
+    def _commands(self, at_us: int, now_s: float) -> list[bytes]:
+        commands = self.session.commands(at_us=at_us, now_s=now_s)
         if commands:
             self._tape.frames(self._conn, at_us, commands, is_inbound=False, is_json=True)
         return commands

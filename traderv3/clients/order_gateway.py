@@ -59,6 +59,7 @@ CANCELS_MAX: Final = 4096
 BATCH_MAX: Final = 20
 SENDING_MAX: Final = 16  # requests for new orders at a time
 STALE_US: Final = 2_000_000  # an approval is for a moment
+KEEPING_MAX: Final = 64
 DISK_S: Final = 0.05  # a cancel waits so long for the disk
 STOP_S: Final = 2.0
 GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
@@ -106,6 +107,7 @@ class OrderGateway:
         self._written: set[int] = set()  # those of them that are on the wire
         self._due = trio.Event()
         self._moved = trio.Event()
+        self._keeping = 0  # batches of cancels that wait for the disk
         self._is_stopping = False
         self._has_looked = False  # into the intent log, whether it could be read or not
         self._tripped: str | None = None  # the group that the venue triggered by itself; until the latch says halted
@@ -337,12 +339,17 @@ class OrderGateway:
             nursery.start_soon(self._send_kept, batch, kept)
 
     async def _keep_cancels(self, batch: Sequence[Request], kept: trio.Event) -> None:
+        if self._keeping >= KEEPING_MAX:  # a disk that hangs; what waits for it must not pile up
+            kept.set()
+            return
+        self._keeping += 1
         try:
             await self._intents.keep(batch, self._wall_us())
             self._account.disk_trouble = None
         except OSError as exc:
             self._account.disk_trouble = str(exc)
         finally:
+            self._keeping -= 1
             kept.set()
 
     async def _send_kept(self, batch: Sequence[Request], kept: trio.Event) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from traderv3.domain.market_facts import Fill, MarketPosition, OrderGroupUpdate, UserOrder
 from traderv3.domain.orders import Approved, Change, Draft
+from traderv3.domain.positions import Settlement
 from traderv3.domain.units import Money, Qty
 
 # -- requests ------------------------------------------------------------------------------------------------------
@@ -79,12 +80,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The venue did it. `filled` and `remaining` are the order's, by this answer; None where it does not say."""
+    """The venue did it. `filled` and `remaining` are the order's, by this answer; None where it does not say.
+
+    `cancelled` is what a cancel took away; what else we took to rest has filled.
+    """
 
     order_id: str
     filled: Qty | None
     remaining: Qty | None
     at_us: int  # by the venue's clock
+    cancelled: Qty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,8 @@ class HeldPosition:
 class Snapshot:
     """The account, read whole. `as_of_us` is the venue's own time of its read replica, `asked_us` ours before the reads.
 
-    `orders` are all that rest and those of ours that changed since the cursor, `fills` those since the cursor.
+    `orders` are all that rest and those of ours that changed since the cursor, `fills` those since the cursor, `settlements`
+    the markets that paid since: their positions are not listed any more.
     """
 
     asked_us: int
@@ -149,6 +155,7 @@ class Snapshot:
     fills: Sequence[Fill]
     positions: Sequence[HeldPosition]
     balance: Money
+    settlements: Sequence[Settlement] = ()
 
 
 AccountFact = Fill | UserOrder | MarketPosition | OrderGroupUpdate

@@ -197,7 +197,9 @@ InFlight = Cancelling | Changing
 class Order:
     """One order of ours. The engine alone changes it. `remaining` is what may still fill, 0 once it is over.
 
-    `doubt` is a change whose answer never came: it may have been made, until the venue's word is younger.
+    `doubt` is a change whose answer never came: it may have been made, until the venue's word is younger. `booked` is how much
+    of `filled` is in the position: an answer may tell of a fill before the fill itself is told. `unheard` rests no more, and
+    may have filled: the next word of the venue on the order says.
     """
 
     client_order_id: str
@@ -213,6 +215,8 @@ class Order:
     state: OrderState = OrderState.INTENDED
     order_id: str | None = None
     filled: Qty = NOTHING
+    booked: Qty = NOTHING
+    unheard: Qty = NOTHING
     remaining: Qty = NOTHING
     in_flight: InFlight | None = None
     doubt: Changing | None = None
@@ -226,9 +230,26 @@ class Order:
         return self.state in OPEN
 
     @property
+    def unbooked(self) -> Qty:
+        """What has filled, or may have, and is in no position yet."""
+        return Qty(max(0, self.filled - self.booked) + self.unheard)
+
+    @property
+    def is_at_risk(self) -> bool:
+        """It may yet do something to a position, rest it or not."""
+        return self.is_open or self.unbooked > 0
+
+    @property
+    def may_rest(self) -> Qty:
+        """The most that may rest of it, changes on their way or in doubt included."""
+        return max(self.remaining, *(change.count for change in self._changes), NOTHING)
+
+    @property
     def at_worst(self) -> tuple[Price, Qty]:
-        """The price nearest to the other side and the most that may rest of it, changes on their way or in doubt included."""
-        changes = [change for change in (self.in_flight, self.doubt) if isinstance(change, Changing)]
-        prices = [self.price, *(change.price for change in changes)]
-        counts = [self.remaining, *(change.count for change in changes)]
-        return max(prices) if self.is_bid else min(prices), max(counts)
+        """What it may yet do to the position: the price nearest to the other side, and the most that may fill at it."""
+        prices = [self.price, *(change.price for change in self._changes)]
+        return max(prices) if self.is_bid else min(prices), Qty(self.may_rest + self.unbooked)
+
+    @property
+    def _changes(self) -> list[Changing]:
+        return [change for change in (self.in_flight, self.doubt) if isinstance(change, Changing)]

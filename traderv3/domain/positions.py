@@ -138,14 +138,14 @@ class MarketLedger:
         self._ids = {entry.trade_id for entry in self._entries}
         self._fold()
 
-    def flow_until(self, at_us: int) -> Money:
-        """What everything up to `at_us` did to the cash, as far as it is known."""
+    def position_at(self, at_us: int) -> Position:
+        """What it was then, as far as it is known now."""
         at_us, position = _moment(at_us), self.base
         for entry in self._entries:
             if entry.at_us > at_us:
                 break
             position = entry.applied_to(position)
-        return position.flow
+        return position
 
     def check(self) -> None:
         """Assert that the position is what a fold comes to; for tests and simulations."""

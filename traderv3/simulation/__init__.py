@@ -5,6 +5,8 @@
     network      byte streams in memory that are late, torn, silent or cut; `http` the same for REST
     venue        the embedded exchange as a child of the trader's supervisor, in this process
     witness      what the exchange really held at each sequence number, against what the trader believes
+    account      the same for trading: what the exchange holds of our account, what goes on the wire
+    venture      how a world trades: strategy (`restless` is one of chance), limits, money
     invariants   everything else that must be true at each step, and what is due in the end
     disk         journal, spill and database that are slow, full or away
     consoles     browsers that come, stop reading and vanish; the stand-in of the web server

@@ -23,20 +23,25 @@ from traderv3.simulation.venture import Venture
 from traderv3.simulation.witness import Broken
 
 ORDERS: Final = "/trade-api/v2/portfolio/events/orders"
+INTENTS: Final = "intents.jsonl"
 EQUAL_S: Final = 4.0  # how long ago both must have been equal, where trading goes on all the time
+RECOVERED_S: Final = 100.0  # a frozen connector is found after 60 s, the longest backoff follows, then readings
 SWEPT_S: Final = 4.0  # from a halt to an exchange without orders of ours, where nothing is in the way
 
 
 class AccountWitness:
-    """Of one run that trades. `hindered_until_s` is until when a halt may take longer; whoever strikes sets it."""
+    """Of one run that trades. `hindered_until_s` is until when a halt may take longer, `disturbed_until_s` until when anything
+    is wrong with the world; whoever strikes sets both.
+    """
 
     def __init__(self, trader: Trader, venture: Venture, report: Callable[[str], None]) -> None:
         assert trader.execution is not None
         self.fills = 0
-        self.hindered_until_s = 0.0
+        self.hindered_until_s = self.disturbed_until_s = 0.0
         self._trader = trader
         self._room = trader.execution
         self._risk = venture.risk
+        self._intents = trader.settings.data_dir / trader.settings.environment / INTENTS
         self._report = report
         self._exchange: Exchange | None = None
         self._user_id = ""
@@ -82,10 +87,13 @@ class AccountWitness:
         if path.endswith("/amend"):
             return
         said: dict[str, Any] = msgspec.json.decode(body)
+        kept = self._intents.read_bytes()
         for order in said.get("orders", [said]):
             name = order["client_order_id"]
             if name in self._sent:
                 self._report(f"{name} was sent twice")
+            if name.encode() not in kept:
+                self._report(f"{name} goes on the wire, and the intent log does not hold it")
             self._sent.add(name)
 
     # -- judging -------------------------------------------------------------------------------------------------------
@@ -97,8 +105,11 @@ class AccountWitness:
         self._room.portfolio.check()
         self._check_limits()
         self._check_halt()
-        if self.why_different() is None:
-            self._equal_s = trio.current_time()
+        now_s, why = trio.current_time(), self.why_different()
+        if why is None:
+            self._equal_s = now_s
+        elif now_s - max(self._equal_s, self.disturbed_until_s + RECOVERED_S) > EQUAL_S:
+            raise Broken(f"the account differs since {self._equal_s:.1f} s, and nothing disturbs: {why}")
 
     def _check_limits(self) -> None:
         account, orders = self._account(), self._resting()

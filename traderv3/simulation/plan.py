@@ -170,14 +170,14 @@ class Plan:
     venture: Venture | None = None
 
 
-def draw_plan(seed: int, *, quiet_s: float = FAULTS_S) -> Plan:
-    """The world of a seed."""
+def draw_plan(seed: int, *, quiet_s: float = FAULTS_S, venture: Venture | None = None) -> Plan:
+    """The world of a seed, which trades by chance, or in this way."""
     rng = random.Random(f"plan:{seed}")
     markets = made_up(seed, rng.randint(*MARKETS))
     tickers = [market.ticker for market in markets]
     faulty_s = quiet_s if seed % UNDISTURBED_EVERY else 0.0
     faults = _drawn_faults(rng, KINDS, faulty_s)
-    venture = draw_venture(seed)
+    venture = venture or draw_venture(seed)
     if venture is not None:
         faults += _drawn_faults(random.Random(f"trading:{seed}"), TRADING_KINDS, faulty_s)
     return Plan(

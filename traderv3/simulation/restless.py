@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from traderv3.domain.orders import Change, Draft, Intent, TimeInForce, Withdrawal
-from traderv3.domain.units import Price, Qty
+from traderv3.domain.units import CONTRACT, Price, Qty
 from traderv3.trading import strategies
 from traderv3.trading.strategies.view import MarketView, OwnOrder, View
 
@@ -26,7 +26,7 @@ class RestlessParameters:
     """`eagerness` is how likely it wants something of a market that it is shown."""
 
     seed: int = 0
-    size: Qty = Qty(500)
+    size: Qty = CONTRACT
     eagerness: float = 0.2
     ttl_s: float = 10.0
 

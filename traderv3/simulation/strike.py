@@ -79,6 +79,7 @@ class Striker:
     ) -> None:
         self.subscriber_stops_until_s = 0.0
         self.is_over = False  # nothing is done any more, not even mended
+        self.disturbed_until_s = 0.0  # by any fault
         self.hindered_until_s = 0.0  # something may keep a halt from being carried out at once
         self._plan = plan
         self._network = network
@@ -137,10 +138,7 @@ class Striker:
             for fault in self._plan.faults:
                 await trio.sleep_until(fault.at_s)
                 self._trace.note("fault", str(fault))
-                if fault.kind not in HARMLESS_TO_A_HALT:
-                    self.hindered_until_s = max(
-                        self.hindered_until_s, _until(fault) + HINDERED_S.get(fault.kind, LATER_S)
-                    )
+                self._note_hindrance(fault)
                 follow_up = self._verbs[fault.kind](fault)
                 if callable(follow_up):
                     nursery.start_soon(_later, fault.for_s, follow_up)
@@ -150,6 +148,12 @@ class Striker:
         while self._plan.venture is not None and not self.is_over:  # a venue that triggers a group late halts once more
             await self._set_latch(Mode.ACTIVE)
             await trio.sleep(CALM_LOOK_S)
+
+    def _note_hindrance(self, fault: Fault) -> None:
+        self.disturbed_until_s = max(self.disturbed_until_s, _until(fault))
+        if fault.kind not in HARMLESS_TO_A_HALT:
+            until_s = _until(fault) + HINDERED_S.get(fault.kind, LATER_S)
+            self.hindered_until_s = max(self.hindered_until_s, until_s)
 
     def _calm(self) -> None:
         """Take away what would go on by itself."""

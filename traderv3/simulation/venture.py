@@ -18,7 +18,7 @@ RESTLESS_SHARE: Final = 0.8  # of those; the others run the shipped example
 PLENTY: Final = Money(10_000_000_000)
 SCARCE: Final = Money(20_000_000)
 # A stop of the day locks for an hour, which is longer than a run: those have tests of their own.
-_NO_STOP: Final = DayLimits(
+NO_STOP: Final = DayLimits(
     orders=1_000_000,
     turnover=Money(10**12),
     loss=Money(10**12),
@@ -80,7 +80,7 @@ def _drawn_limits(rng: random.Random, size: int, most: int) -> RiskLimits:
         series=_scope(Qty(market * 3), 120),
         strategy=_scope(Qty(market * 4), 300),
         account=_scope(Qty(market * 4), 400),
-        day=_NO_STOP,
+        day=NO_STOP,
         gate=replace(DEFAULT_LIMITS.gate, clock_offset_ms=rng.choice((5_000, 10**8))),
     )
 

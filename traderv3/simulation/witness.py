@@ -7,6 +7,7 @@ lost, late or doubled on the way.
 Never: a look into the trader's own decoding or counting.
 """
 
+import math
 import re
 import sys
 from collections import deque
@@ -20,7 +21,7 @@ from traderv3.domain.feed import Feed
 from traderv3.domain.tape import Detail, Tape
 from traderv3.exchange.floor import Floor
 from traderv3.exchange.session import BOOK_CHANNEL, ClientSession, Subscription
-from traderv3.simulation.network import PRESENT, Connection
+from traderv3.simulation.network import PRESENT, TO_TRADER, Connection
 
 HEAD_BYTES: Final = 400
 NEVER: Final = sys.maxsize  # the number of what a subscription that is over does not tell any more
@@ -214,6 +215,9 @@ class Witness:
             named, behind_s = log[0][1], trio.current_time() - log[0][4]
             if behind_s >= LATE_S:
                 self.late_at[taken.name] = trio.current_time()
+            held_until_s = taken.connection.pipes[TO_TRADER].held_until_s
+            if math.isfinite(held_until_s):  # what was held comes then, and the silence begins anew
+                behind_s = min(behind_s, trio.current_time() - held_until_s)
             if behind_s <= most_s:
                 continue
             for ticker in (named,) if named else self.feed.lines[taken.name].tickers:

@@ -171,6 +171,7 @@ class World:
             steps += 1
             if self.account is not None:
                 self.account.hindered_until_s = self.striker.hindered_until_s
+                self.account.disturbed_until_s = self.striker.disturbed_until_s
             try:
                 self.invariants.step()
             except Broken as broken:

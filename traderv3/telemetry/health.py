@@ -18,7 +18,7 @@ from traderv3.domain.states import State
 
 HOLD_US: Final = 5_000_000
 LAG_MS_MAX: Final = 250.0
-PATIENCE_S: Final = 5.0  # connecting is no illness until it takes longer than this
+PATIENCE_S: Final = 5.0  # connecting, or starting, is no illness until it takes longer than this
 NO_TROUBLES: Final[Mapping[str, str]] = MappingProxyType({})
 _SEVERITY: Final = tuple(Level)
 
@@ -74,7 +74,7 @@ def find_causes(
         causes.append(Cause("rest", message, Level.DEGRADED))
     causes += [Cause("trading", trouble, Level.DEGRADED, kind=kind) for kind, trouble in trading_troubles.items()]
     causes += [Cause("storage", trouble, Level.DEGRADED, kind=trouble[:12]) for trouble in storage_troubles]
-    causes += _actors_down(tree)
+    causes += _actors_down(tree, now_us)
     if lag_ms > LAG_MS_MAX:
         causes.append(Cause("loop_watchdog", "the event loop runs late; decisions are delayed", Level.DEGRADED))
     if log_lost:
@@ -82,14 +82,15 @@ def find_causes(
     return causes
 
 
-def _actors_down(nodes: Iterable[NodeReport]) -> list[Cause]:
+def _actors_down(nodes: Iterable[NodeReport], now_us: int) -> list[Cause]:
     causes: list[Cause] = []
     for node in nodes:
-        is_coming_back = node.status is Status.STARTING and node.last_error is not None  # that may take its time
-        if node.strategy is None and (is_coming_back or node.status in (Status.BACKOFF, Status.FAILED)):
-            message = f"{node.status}: {node.last_error or 'ended'}"
+        is_late = now_us - node.since_us > PATIENCE_S * 1e6
+        is_coming = node.status is Status.STARTING and (node.last_error is not None or is_late)
+        if node.strategy is None and (is_coming or node.status in (Status.BACKOFF, Status.FAILED)):
+            message = f"{node.status}: {node.last_error or ('not ready yet' if is_coming else 'ended')}"
             causes.append(Cause(node.name, message, Level.DEGRADED, kind="actor"))
-        causes += _actors_down(node.children)
+        causes += _actors_down(node.children, now_us)
     return causes
 
 

@@ -1,4 +1,4 @@
-"""Decisions: in which state the trader is, and (with later issues) engine, strategies, risk and reconciliation.
+"""Decisions: the engine and what it keeps (portfolio, day book), strategies, risk, reconciliation, latch and kill switch.
 
-Never: a socket.
+And in which state the trader is. Never: a socket.
 """

@@ -2,8 +2,8 @@
 
 A stop locks new exposure of the account or of one strategy, with a rule, a reason and an expiry: a day's loss until the next
 midnight (UTC), a drawdown for `lock_s`; both for `lock_s` at the least. A lock holds from the step in which the loss is seen,
-and again after a restart; time, or a person's `resume` (`lift`), ends it, and what was lost is then forgiven: loss and
-drawdown count from there.
+and again after a restart. Time ends it: the drawdown then counts from there, the loss of a day always from its midnight. A
+person ends it (`lift`): both then count from there.
 `equity` (money and what is held at the market's price) is compared over restarts, so that a loss made while we were down is
 one; money paid in or out looks like profit or loss. A strategy's profit is known per process: what it had is carried over.
 On disk: `<data dir>/<environment>/day.json`, written whole, at most once a second. A crash loses that second of counts.
@@ -219,11 +219,8 @@ class DayBook:
         over = [lock for lock in kept.locks if lock.until_us <= at_us]
         for lock in over:
             kept.locks.remove(lock)
-            if (found := kept.tracks.get(lock.scope)) is not None:  # else it would be set off again at once
-                if lock.rule.endswith("DRAWDOWN"):
-                    found.highest = found.latest
-                else:
-                    found.began = found.latest
+            if lock.rule.endswith("DRAWDOWN") and (track_of := kept.tracks.get(lock.scope)) is not None:
+                track_of.highest = track_of.latest  # else it would be set off again at once
             self._is_dirty = True
             log.warning("stop is over", rule=lock.rule, scope=lock.scope)
 

@@ -107,7 +107,7 @@ class Decider:
             at_us=at_us,
             feed=self._feed,
             mode=self._latch.stand.mode,
-            orders=self._portfolio.open.values(),
+            orders=self._portfolio.at_risk.values(),
             foreign=self._portfolio.foreign.values(),
             positions=self._portfolio.positions,
             strategy=name,

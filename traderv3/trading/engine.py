@@ -8,6 +8,7 @@ Dies:  only when an invariant breaks, a strategy's bug included. What it knows o
 Never: a wait on anything but its inbox and, told by the venue to halt, the latch; a halt needs no engine.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -39,7 +40,6 @@ from traderv3.domain.orders import Order, OrderState
 from traderv3.domain.permission import Latch, Mode, NotKept
 from traderv3.domain.positions import Settlement
 from traderv3.domain.risk_limits import RiskLimits
-from traderv3.domain.units import Price
 from traderv3.trading.caretaker import BLIND_S, Caretaker
 from traderv3.trading.day_book import DayBook
 from traderv3.trading.decider import Decider, Senses
@@ -60,6 +60,7 @@ LOOK_US: Final = 1_000_000  # how often the day book sees the money
 UNREAD_US: Final = 60_000_000  # without a reading that agrees for so long, nothing is sent
 FAREWELL_S: Final = 2.5  # for the last cancels, at an ordered stop
 LOG_RETRY_S: Final = 1.0
+CUT_OFF_US: Final = 999_999  # the venue tells of settlements in whole seconds
 
 
 class OpenableLog(IntentLog, Protocol):
@@ -119,8 +120,9 @@ class Engine:
         self._inbox = inbox
         self._wall_us = wall_us
         self._valuation = Valuation(feed)
-        self._values: dict[str, Price] = {}  # of markets that are determined and not yet settled
+        self._determined: dict[str, MarketLifecycle] = {}  # markets that are not settled yet
         self._looked_us = 0
+        self.stepped_at = -math.inf  # on Trio's clock: whether anybody looks after what is open
         self._well_at = trio.current_time()  # when the account was last heard and agreed upon
         self._to_halt: str | None = None
         self._has_recalled = False
@@ -176,6 +178,7 @@ class Engine:
     def step(self) -> None:
         """Take what came, look after what is open, decide, send. Never waits."""
         at_us, now = self._wall_us(), trio.current_time()
+        self.stepped_at = now
         self._take_all(at_us)
         self.obstacle = self._find_obstacle(at_us)
         if self.reconciliation.is_clean and self.senses.account_trouble() is None:
@@ -281,6 +284,9 @@ class Engine:
     def _take_reading(self, reading: Snapshot, at_us: int) -> None:
         for fill in sorted(reading.fills, key=lambda fill: (fill.at_us, fill.trade_id)):
             self._apply(fill, at_us, reading.as_of_us)
+        for settlement in reading.settlements:
+            if self.portfolio.settle(settlement):
+                self.reconciliation.note_move(at_us)
         for told in reading.orders:
             self._apply(told, at_us, reading.as_of_us)
         offset_us = self.senses.clock_offset_us() or 0
@@ -295,11 +301,13 @@ class Engine:
     def _take_life(self, fact: MarketLifecycle, at_us: int) -> None:
         """A market that is settled pays what it was determined at."""
         if fact.settlement_value is not None:
-            self._values[fact.ticker] = fact.settlement_value
+            self._determined[fact.ticker] = fact
         if fact.event_type != "settled":
             return
-        value = self._values.pop(fact.ticker, None)
-        if value is not None and self.portfolio.position(fact.ticker):
-            self.portfolio.settle(Settlement(fact.ticker, value, at_us if fact.at_us is None else fact.at_us))
-            self.reconciliation.note_move(at_us)
+        determined = self._determined.pop(fact.ticker, None)
+        value = None if determined is None else determined.settlement_value
+        if value is not None:  # also where nothing is held: a strategy's share may be, against a person's
+            settled_us = at_us if fact.at_us is None else fact.at_us + CUT_OFF_US
+            if self.portfolio.settle(Settlement(fact.ticker, value, settled_us)):
+                self.reconciliation.note_move(at_us)
         self.senses.ask(f"{fact.ticker} is settled")

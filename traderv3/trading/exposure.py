@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from traderv3.domain.feed import Feed
 from traderv3.domain.fees import ORDINARY_FEES, FeeSchedule, trade_fee
 from traderv3.domain.market_facts import UserOrder
-from traderv3.domain.orders import Change, Changing, Draft, Order
+from traderv3.domain.orders import Change, Draft, Order
 from traderv3.domain.positions import Position
 from traderv3.domain.units import DOLLAR, Money, Price, Qty
 from traderv3.domain.worst_case import Exposure, outcomes, worst_of
@@ -69,10 +69,8 @@ KEPT: Final = 8_192  # figures of markets: they change one at a time, and are as
 
 
 def claim_of(order: Order) -> Claim:
-    """An open order; with a change on its way the worse of both, as either may hold."""
-    price, count = order.price, order.remaining
-    if isinstance(order.in_flight, Changing):
-        price, count = _worse(order.is_bid, price, order.in_flight.price), Qty(max(count, order.in_flight.count))
+    """What an order may yet do at the worst: changes on their way or in doubt, and fills that are not booked, included."""
+    price, count = order.at_worst
     return Claim(order.ticker, order.strategy, order.is_bid, price, count)
 
 
@@ -87,7 +85,11 @@ def claim_if(wanted: Draft | Change, order: Order | None) -> Claim:
         return Claim(wanted.ticker, wanted.strategy, wanted.is_bid, wanted.price, wanted.count)
     assert order is not None
     held = claim_of(order)
-    return replace(held, price=_worse(held.is_bid, held.price, wanted.price), count=Qty(max(held.count, wanted.count)))
+    return replace(
+        held,
+        price=_worse(held.is_bid, held.price, wanted.price),
+        count=Qty(max(held.count, wanted.count + order.unbooked)),
+    )
 
 
 def own_cost(is_bid: bool, price: int, count: int, fee_rate: Fraction) -> Money:

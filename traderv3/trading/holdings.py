@@ -46,9 +46,16 @@ class Holdings:
         Cash moves by nothing: what fills are in it that we never heard of shows up as a difference of the balance.
         """
         ledger = _of(self._ledgers, held.ticker)
-        flow = ledger.flow_until(as_of_us)
+        flow = ledger.position_at(as_of_us).flow
         ledger.rebase(Position(held.position, held.exposure, held.realized_pnl, held.fees_paid, flow), as_of_us)
         self.told[held.ticker] = ledger.position.count
+
+    def adopt_nothing(self, ticker: str, as_of_us: int) -> None:
+        """The venue lists no stake in a market: nothing was held there then. What it had brought and cost stays."""
+        ledger = _of(self._ledgers, ticker)
+        known = ledger.position_at(as_of_us)
+        ledger.rebase(Position(realized=known.realized, fees=known.fees, flow=known.flow), as_of_us)
+        self.told[ticker] = ledger.position.count
 
     def adopt_cash(self, cash: Money) -> None:
         """Take this as all money of the account, as of now."""

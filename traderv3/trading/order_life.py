@@ -41,20 +41,26 @@ def step(order: Order, event: OrderEvent, at_us: int, why: str | None = None) ->
 
 def take_fill(order: Order, booked: Qty) -> None:
     """All known fills of the order come to `booked`."""
+    order.booked = max(order.booked, booked)
     more = booked - order.filled
     if more > 0:
         order.filled = booked
-        order.remaining = Qty(max(0, order.remaining - more))
+        expected = min(more, order.unheard)  # the venue has taken it off what remains already
+        order.unheard = Qty(order.unheard - expected)
+        order.remaining = Qty(max(0, order.remaining - (more - expected)))
 
 
 def take_user_order(order: Order, word: UserOrder, at_us: int, as_of_us: int | None) -> None:
-    """The venue shows the order. `as_of_us`: as it was then, by a read; None: as it became, by a message."""
+    """The venue shows the order. `as_of_us`: as it was then, by a read whose fills were taken before; None: by a message."""
     event = STATUS_EVENTS.get(word.status)
     if event is not None:
         step(order, event, at_us, word.reason if event is OrderEvent.SEEN_CANCELLED else None)
-    _take_word(order, word.at_us, word.filled, word.remaining, terms=(word.yes_price, word.initial))
-    if order.doubt is not None and as_of_us is not None and as_of_us > order.doubt.since_us + DOUBT_US:
-        order.doubt = None
+    if _take_word(order, word.at_us, word.filled, word.remaining, terms=(word.yes_price, word.initial)):
+        order.unheard = NOTHING
+    if as_of_us is not None:
+        order.booked = max(order.booked, word.filled)  # a fill that is not in this read is older than it goes back
+        if order.doubt is not None and as_of_us > order.doubt.since_us + DOUBT_US:
+            order.doubt = None
 
 
 def take_outcome(order: Order, request: Request, outcome: Outcome, at_us: int) -> None:
@@ -66,13 +72,7 @@ def take_outcome(order: Order, request: Request, outcome: Outcome, at_us: int) -
         return
     is_change = isinstance(request, Amend | Decrease)
     if isinstance(outcome, Accepted):
-        if isinstance(request, Amend):
-            terms = (request.change.wanted.price, request.count)
-            _take_word(order, outcome.at_us, None, outcome.remaining, terms=terms)
-        elif isinstance(request, Decrease):
-            _take_word(order, outcome.at_us, None, request.to if outcome.remaining is None else outcome.remaining)
-        else:
-            step(order, OrderEvent.SEEN_CANCELLED, at_us)
+        _take_acceptance(order, request, outcome, at_us)
     else:
         order.why = outcome.why
     if is_change and not isinstance(outcome, Unknown):
@@ -82,6 +82,23 @@ def take_outcome(order: Order, request: Request, outcome: Outcome, at_us: int) -
     if isinstance(outcome, Unknown) and isinstance(order.in_flight, Changing):
         order.doubt = order.in_flight
     order.in_flight = None
+
+
+def _take_acceptance(order: Order, request: Request, outcome: Accepted, at_us: int) -> None:
+    """A change or a cancel was made. What has filled meanwhile it does not tell: all that it leaves open is `unheard`."""
+    before, remaining = order.may_rest, outcome.remaining
+    if isinstance(request, Amend):
+        terms = (request.change.wanted.price, request.count)
+        is_young = _take_word(order, outcome.at_us, None, remaining, terms=terms)
+        if is_young and remaining is not None:
+            order.unheard = Qty(max(0, request.count - remaining - order.filled))
+    elif isinstance(request, Decrease):
+        if _take_word(order, outcome.at_us, None, request.to if remaining is None else remaining):
+            order.unheard = Qty(order.unheard + max(0, before - order.remaining))
+    else:
+        is_young = _take_word(order, outcome.at_us, outcome.filled, None)
+        order.unheard = Qty(order.unheard + max(0, before - (outcome.cancelled or NOTHING)) if is_young else 0)
+        step(order, OrderEvent.SEEN_CANCELLED, at_us)
 
 
 def _take_create(order: Order, outcome: Outcome, at_us: int) -> None:
@@ -110,8 +127,11 @@ def _take_word(
     remaining: Qty | None,
     *,
     terms: tuple[Price, Qty] | None = None,
-) -> None:
-    """Numbers of the venue, `told_us` old by its clock. Times are compared in milliseconds, as the socket tells them."""
+) -> bool:
+    """Numbers of the venue, `told_us` old by its clock; False: there were younger ones.
+
+    Times are compared in milliseconds, as the socket tells them.
+    """
     is_young = told_us is None or told_us // 1000 >= order.told_us // 1000
     known, order.filled = order.filled, max(order.filled, filled or NOTHING)
     if is_young:
@@ -121,3 +141,4 @@ def _take_word(
         if remaining is not None and order.is_open:
             unknown_to_it = 0 if filled is None else max(0, known - filled)
             order.remaining = Qty(max(0, remaining - unknown_to_it))
+    return is_young

@@ -5,6 +5,7 @@ Units: as in `domain.trading_report`.
 Never: a change of anything; the picture can be taken while the engine hangs.
 """
 
+import math
 from typing import Final
 
 import trio
@@ -18,6 +19,7 @@ from traderv3.trading.risk_usage import usage
 
 SOON_S: Final = 0.1  # a picture costs milliseconds where much rests; every single change is told apart from it
 FRESH_S: Final = 0.5  # values move with every book; people read no faster
+STILL_S: Final = 2.0  # an engine that has not stepped for so long does not run
 UNKNOWN_S: Final = 10.0  # an order of which nothing is known for so long is a trouble
 
 
@@ -66,6 +68,11 @@ class Picture:
         if unknown:
             shown = ", ".join(order.client_order_id for order in unknown[:3])
             found["unknown"] = f"nobody can say whether {len(unknown)} orders rest ({shown}); evidence is looked for"
+        still_s = trio.current_time() - engine.stepped_at
+        if math.inf > still_s > STILL_S:
+            found["engine"] = (
+                f"the engine has not moved for {still_s:.0f} s: nothing is decided; a halt works all the same"
+            )
         for line in engine.reconciliation.differences:
             if not line.is_settled:
                 said = f"ours {line.ours}, the venue's {line.venue}; nothing new is sent until they agree"
@@ -80,6 +87,8 @@ class Picture:
         engine, stand = self._engine, self._engine.latch.stand
         if stand.mode is Mode.HALTED:
             return f"trading is halted by {stand.by}: {stand.reason}"
+        if trio.current_time() - engine.stepped_at > STILL_S:
+            return engine.obstacle or "the engine does not step"
         return engine.senses.account_trouble()
 
     def _stage(self) -> str:

@@ -72,6 +72,7 @@ class Portfolio:
         self._ahead = ahead
         self._orders: dict[str, Order] = {}
         self._open: dict[str, Order] = {}
+        self._at_risk: dict[str, Order] = {}  # open, or filled without the fills being booked
         self._over: dict[str, None] = {}  # in the order of their end
         self._own_ids: dict[str, str] = {}  # client order id by order id
         self._foreign: dict[str, UserOrder] = {}
@@ -129,7 +130,7 @@ class Portfolio:
             case Answer(request, outcome, _):
                 order = self._orders.get(_client_order_id(request) or "")
                 if order is not None:
-                    before = order_line(order)
+                    before = _stamp(order)
                     if isinstance(outcome, Accepted) and outcome.order_id:
                         self._name(order, outcome.order_id)
                     take_outcome(order, request, outcome, at_us)
@@ -167,6 +168,11 @@ class Portfolio:
         self._holdings.adopt_position(held, as_of_us)
         self.version += 1
 
+    def adopt_nothing(self, ticker: str, as_of_us: int) -> None:
+        """The venue listed no stake in a market then; what it had brought and cost stays as we knew it."""
+        self._holdings.adopt_nothing(ticker, as_of_us)
+        self.version += 1
+
     def adopt_cash(self, free: Money) -> None:
         """Take the venue's `balance`, as of now: what resting orders hold comes on top."""
         self._holdings.adopt_cash(Money(free + self.held))
@@ -189,6 +195,11 @@ class Portfolio:
     def open(self) -> Mapping[str, Order]:
         """Those that rest or may come to rest."""
         return MappingProxyType(self._open)
+
+    @property
+    def at_risk(self) -> Mapping[str, Order]:
+        """Those that may yet do something to a position: the open ones, and those whose fills were not all told yet."""
+        return MappingProxyType(self._at_risk)
 
     @property
     def foreign(self) -> Mapping[str, UserOrder]:
@@ -251,7 +262,7 @@ class Portfolio:
     def exposures(self) -> dict[str, Exposure]:
         """Every market, with everything that rests there, may rest, or is on its way, foreign orders too."""
         sides: dict[tuple[str, bool], list[tuple[Price, Qty]]] = {}
-        for order in self._open.values():
+        for order in self._at_risk.values():
             sides.setdefault((order.ticker, order.is_bid), []).append(order.at_worst)
         for word in self._foreign.values():
             sides.setdefault((word.ticker, word.is_yes), []).append((word.yes_price, word.remaining))
@@ -298,6 +309,7 @@ class Portfolio:
     def check(self) -> None:
         """Assert every invariant; for tests and simulations."""
         assert self._open == {key: order for key, order in self._orders.items() if order.is_open}
+        assert self._at_risk == {key: order for key, order in self._orders.items() if order.is_at_risk}
         for order in self._orders.values():
             assert (order.remaining == 0) or order.is_open
             assert order.is_open or (order.in_flight is None and order.doubt is None)
@@ -324,7 +336,7 @@ class Portfolio:
             remaining=draft.count,
             since_us=at_us,
         )
-        self._orders[client_order_id] = self._open[client_order_id] = order
+        self._orders[client_order_id] = self._open[client_order_id] = self._at_risk[client_order_id] = order
         self._fills_of[client_order_id] = {}
         return order
 
@@ -345,7 +357,7 @@ class Portfolio:
         if order is None:
             self._take_foreign(word)
             return
-        before = order_line(order)
+        before = _stamp(order)
         self._name(order, word.order_id)
         take_user_order(order, word, at_us, as_of_us)
         self._compare(order, before)
@@ -371,7 +383,7 @@ class Portfolio:
             if len(self._unclaimed) > FILLS_KEPT:
                 del self._unclaimed[next(iter(self._unclaimed))]
         else:
-            before = order_line(order)
+            before = _stamp(order)
             self._name(order, fill.order_id)
             is_new = self._book(order, fill) or is_new
             self._compare(order, before)
@@ -401,13 +413,17 @@ class Portfolio:
     def _order_of(self, fill: Fill) -> Order | None:
         return self._orders.get(fill.client_order_id or "") or self.by_order_id(fill.order_id)
 
-    def _compare(self, order: Order, before: OrderLine) -> None:
-        if order_line(order) != before:
+    def _compare(self, order: Order, before: tuple[object, ...]) -> None:
+        if _stamp(order) != before:
             self._changed(order)
 
     def _changed(self, order: Order) -> None:
         """Keep the tables in step with an order, forget the oldest that are over, and say what it is now."""
         key = order.client_order_id
+        if order.is_at_risk:
+            self._at_risk.setdefault(key, order)
+        else:
+            self._at_risk.pop(key, None)
         if order.is_open:
             self._over.pop(key, None)
             self._open.setdefault(key, order)
@@ -421,6 +437,7 @@ class Portfolio:
     def _forget(self, order: Order) -> None:
         key = order.client_order_id
         del self._orders[key], self._fills_of[key], self._over[key]
+        self._at_risk.pop(key, None)
         if order.order_id is not None:
             del self._own_ids[order.order_id]
 
@@ -436,6 +453,11 @@ def _client_order_id(request: Request) -> str | None:
             return None
         case _:
             return request.client_order_id
+
+
+def _stamp(order: Order) -> tuple[object, ...]:
+    """What anybody may have an interest in."""
+    return order_line(order), order.at_worst
 
 
 def _claim(word: UserOrder) -> Claim:

@@ -28,10 +28,13 @@ from traderv3.trading.portfolio import Portfolio
 SKEW_US: Final = 1_500_000  # how far the venue's clock may be from what we take it for (`clients.venue_clock`)
 LAG_US_MAX: Final = 30_000_000  # a replica that is further behind proves nothing about now
 ABSENCE_US: Final = int(LIMITS.order_s * 1e6) + SKEW_US  # a request may arrive so late
+UNCOMPARED_US: Final = 300_000_000  # trading that never rests is made to, so that the balance can be compared
 FILLS_KEPT: Final = 4096
 DIFFERENCES_KEPT: Final = 200
 FEE_MAX: Final = 350  # money per 0.01 contract: twice the highest fee there is
 _AGREED: Final = "the account agrees with the venue's"
+
+_BALANCE: Final = ("balance", "cash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Reconciliation:
         self._differences: dict[tuple[str, str], DifferenceLine] = {}
         self._fills: deque[tuple[int, str, int]] = deque(maxlen=FILLS_KEPT)
         self._moved_us = 0
+        self._compared_us = 0  # when the balance was last compared
 
     @property
     def differences(self) -> tuple[DifferenceLine, ...]:
@@ -102,15 +106,32 @@ class Reconciliation:
                     portfolio.adopt_position(each, max(each.updated_us, reading.as_of_us))
             self._adopt(found.values(), portfolio, at_us)
             unknown = [key for key, order in portfolio.open.items() if _is_awaited(order) and key not in absent]
-            self._is_agreed = self._is_read and not found and not unknown
+            self._is_agreed = self._is_read and not found and not unknown and self._is_still
             self.why = f"{len(unknown)} orders of before are looked for" if unknown else "a second reading is to agree"
             self._is_read = True
         if self._is_agreed and at_us - self._as_of_ours_us > LAG_US_MAX:
             self.doubt(f"the venue's reads are {(at_us - self._as_of_ours_us) // 1_000_000} s behind")
         elif self._is_agreed and not found:
-            self._settle()
-            self.is_clean, self.why, self.calibrated_us = True, "the account agrees with the venue's", at_us
+            self._agree(at_us)
         return absent
+
+    @property
+    def _is_still(self) -> bool:
+        """Nothing of ours has moved that the reading might not show."""
+        return self._as_of_ours_us > self._moved_us + SKEW_US
+
+    def _agree(self, at_us: int) -> None:
+        """All that could be compared agrees. Only a reading that compared the balance, too, ends a doubt."""
+        if self._is_still:
+            self._compared_us = at_us
+            self._settle()
+            self.is_clean, self.why = True, "the account agrees with the venue's"
+        elif self.is_clean and at_us - self._compared_us > UNCOMPARED_US:
+            self.doubt("trading rests for a moment, so that the balance can be compared")
+        elif not self.is_clean:
+            self.why = "the balance is compared as soon as nothing moves"
+        if self.is_clean:
+            self.calibrated_us = at_us
 
     def _judge(self, found: dict[tuple[str, str], Mismatch], portfolio: Portfolio, at_us: int) -> None:
         before = self._suspected
@@ -118,6 +139,8 @@ class Reconciliation:
         self._adopt(confirmed, portfolio, at_us)
         self._show(confirmed, at_us)
         self._suspected = {key: each for key, each in found.items() if each not in confirmed}
+        if not self._is_still and _BALANCE in before:  # not compared: neither confirmed nor refuted
+            self._suspected[_BALANCE] = before[_BALANCE]
 
     # -- comparing -----------------------------------------------------------------------------------------------------
 
@@ -152,7 +175,7 @@ class Reconciliation:
         if cash is None or free is None:
             yield Mismatch("balance", "cash", "unknown", format_money(balance), balance)
             return
-        if self._as_of_ours_us <= self._moved_us + SKEW_US:
+        if not self._is_still:
             return  # it may show the last change or not; the next one is old enough
         claimed = sum(_claim_at_most(order.is_bid, order.price, order.remaining) for order in portfolio.open.values())
         claimed += sum(
@@ -174,9 +197,10 @@ class Reconciliation:
     def _adopt(self, found: Iterable[Mismatch], portfolio: Portfolio, at_us: int) -> None:
         for each in found:
             match each.what:
+                case "position" if each.held is None:
+                    portfolio.adopt_nothing(each.key, self.as_of_us)
                 case "position":
-                    held = each.held or _nothing(each.key, self.as_of_us)
-                    portfolio.adopt_position(held, max(held.updated_us, self.as_of_us))
+                    portfolio.adopt_position(each.held, max(each.held.updated_us, self.as_of_us))
                 case "balance":
                     portfolio.adopt_cash(Money(each.amount + (portfolio.free or 0)))
                 case "order":
@@ -206,10 +230,3 @@ def _is_awaited(order: Order) -> bool:
 
 def _claim_at_most(is_bid: bool, price: int, count: int) -> int:
     return count * ((price if is_bid else DOLLAR - price) + FEE_MAX)
-
-
-def _nothing(ticker: str, at_us: int) -> HeldPosition:
-    zero = Money(0)
-    return HeldPosition(
-        ticker=ticker, position=Qty(0), exposure=zero, realized_pnl=zero, fees_paid=zero, updated_us=at_us
-    )

@@ -27,10 +27,10 @@ TOGETHER_US: Final = 1_000_000  # a trade and its change of the book come within
 
 
 class ShadowMarket:
-    """The mirror of one book. Every method returns the trades in which one side is ours."""
+    """The mirror of one `book`, which it only reads."""
 
     def __init__(self, book: Book) -> None:
-        self._book = book
+        self.book = book
         self._engine = MatchingEngine()
         self._shown: dict[bool, dict[int, int]] = {True: {}, False: {}}
         self._taken: dict[bool, dict[int, int]] = {True: {}, False: {}}
@@ -40,7 +40,7 @@ class ShadowMarket:
     @property
     def is_live(self) -> bool:
         """Whether the book can be believed, and is not in the middle of a run of changes."""
-        return self._book.state is BookState.LIVE and not self._book.is_crossed
+        return self.book.state is BookState.LIVE and not self.book.is_crossed
 
     @property
     def is_idle(self) -> bool:
@@ -48,10 +48,10 @@ class ShadowMarket:
         return not any(self._taken.values()) and all(order.owner != OURS for order in self._engine.orders.values())
 
     def sync(self) -> list[Match]:
-        """Bring the mirror to what the live book shows; without one everything stays where it is."""
-        if not self.is_live or self._book.updates == self._updates:
+        """Bring the mirror to what the live book shows; without one everything stays. Returns who met an order of ours."""
+        if not self.is_live or self.book.updates == self._updates:
             return []
-        self._updates = self._book.updates
+        self._updates = self.book.updates
         wanted = {is_bid: self._wanted(is_bid) for is_bid in (True, False)}
         for is_bid, levels in wanted.items():
             for price in self._levels(is_bid):
@@ -65,7 +65,7 @@ class ShadowMarket:
         return matches
 
     def trade(self, trade: Trade) -> list[Match]:
-        """Somebody traded in the live book: as much is taken from the front, from us where it is our turn."""
+        """Somebody traded in the live book: as much is taken from the front, from us where it is our turn: that is returned."""
         if trade.is_block or not 0 < trade.yes_price < DOLLAR or trade.count <= 0:
             return []
         level = (not trade.is_taker_yes, trade.yes_price)
@@ -107,7 +107,7 @@ class ShadowMarket:
     def _wanted(self, is_bid: bool) -> dict[int, int]:
         """What of each level is there for us, by YES price."""
         shown, taken = self._shown[is_bid], self._taken[is_bid]
-        own_levels = self._book.yes if is_bid else self._book.no
+        own_levels = self.book.yes if is_bid else self.book.no
         levels = {price if is_bid else DOLLAR - price: size for price, size in own_levels.items() if 0 < price < DOLLAR}
         for price, size in list(taken.items()):
             left = size - max(0, shown.get(price, 0) - levels.get(price, 0))
@@ -144,7 +144,7 @@ class ShadowMarket:
             from_before_us += gone if order.order_id < newest_of_ours else 0
             self._engine.cancel(order.order_id, gone)
         if from_before_us:
-            now_us = self._book.received_us or 0
+            now_us = self.book.received_us or 0
             heard_us, gone = self._gone.get((is_bid, price), (0, 0))
             before = gone if now_us - heard_us <= TOGETHER_US else 0
             self._gone[is_bid, price] = (now_us, before + from_before_us)

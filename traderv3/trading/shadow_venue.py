@@ -247,15 +247,11 @@ class ShadowVenue:
         if refusal is not None:
             self._answer(request, refusal)
             return
-        matches, refusal = self._match(order, draft.time_in_force)
+        fills, refusal = self._match(order, draft.time_in_force)
         if refusal is not None:
             self._answer(request, refusal)
             return
         self._keep(order)
-        fills = [
-            self.account.fill(order, Price(match.price), Qty(match.size), is_taker=True, at_us=now_us)
-            for match in matches
-        ]
         self._settle_in(order, "Trade" if fills else None)
         self._answer(request, Accepted(order.order_id, order.filled, order.remaining, now_us))
         self._tell(order, fills)
@@ -277,15 +273,11 @@ class ShadowVenue:
             return
         less, place = Qty(order.remaining - remaining), order.place
         order.price, order.initial, order.remaining, order.updated_us = price, request.count, remaining, now_us
-        fills: list[Fill] = []
+        fills: Sequence[Fill] = ()
         if not keeps_place:
             self._markets[order.ticker].withdraw(place)
             order.place = None
-            matches, refusal = self._match(order, TimeInForce.GTC)
-            fills = [
-                self.account.fill(order, Price(match.price), Qty(match.size), is_taker=True, at_us=now_us)
-                for match in matches
-            ]
+            fills, refusal = self._match(order, TimeInForce.GTC)
             self._settle_in(order, "Amend" if refusal is None else "PostOnlyCrossCancel")
         elif less:
             self._markets[order.ticker].withdraw(place, less)
@@ -310,7 +302,7 @@ class ShadowVenue:
         if order is None:
             self._answer(request, _NOT_FOUND)
             return
-        self._answer(request, Accepted(order_id, order.filled, NOTHING, self._wall_us()))
+        self._answer(request, Accepted(order_id, order.filled, NOTHING, self._wall_us(), order.remaining))
         self._cancel([order], None)
 
     # -- what an order must be -------------------------------------------------------------------------------------
@@ -342,8 +334,8 @@ class ShadowVenue:
             return Rejected("insufficient_balance", "the play money does not reach")
         return None
 
-    def _match(self, order: ShadowOrder, tif: TimeInForce) -> tuple[Sequence[Match], Rejected | None]:
-        """Let an order meet the book; refused, it has done nothing."""
+    def _match(self, order: ShadowOrder, tif: TimeInForce) -> tuple[Sequence[Fill], Rejected | None]:
+        """Let an order meet the book, and book what it took; refused, it has done nothing."""
         market = self._markets[order.ticker]
         self._make(market.sync())
         outcome = market.submit(order.is_bid, order.price, order.remaining, tif, is_post_only=order.is_post_only)
@@ -352,7 +344,7 @@ class ShadowVenue:
         if outcome.verdict is Verdict.FOK_TOO_LARGE:
             return (), Rejected(outcome.verdict.value, "not enough rests")
         order.place = outcome.resting
-        return outcome.matches, None
+        return [self._fill(order, match, is_taker=True) for match in outcome.matches], None
 
     # -- what happens to orders --------------------------------------------------------------------------------------
 
@@ -360,9 +352,12 @@ class ShadowVenue:
         """What rests of ours was met."""
         for match in matches:
             order = next(order for order in self._resting.values() if order.place is match.maker)
-            fill = self.account.fill(order, Price(match.price), Qty(match.size), is_taker=False, at_us=self._wall_us())
+            fill = self._fill(order, match, is_taker=False)
             self._settle_in(order, "Trade")
             self._tell(order, [fill])
+
+    def _fill(self, order: ShadowOrder, match: Match, *, is_taker: bool) -> Fill:
+        return self.account.fill(order, Price(match.price), Qty(match.size), is_taker=is_taker, at_us=self._wall_us())
 
     def _settle_in(self, order: ShadowOrder, reason: str | None) -> None:
         """After a match: it rests, or it is over."""
@@ -390,15 +385,14 @@ class ShadowVenue:
         """Orders whose time is over, and those of markets that are."""
         due = [order for order in self._resting.values() if (order.expires_us or now_us + 1) <= now_us]
         self._cancel(due, "ExpiryCancel")
-        for ticker in [t for t in self._markets if t in self._feed.closed or t not in self._feed.books]:
+        closed, books = self._feed.closed, self._feed.books
+        for ticker in [t for t, market in self._markets.items() if t in closed or market.book is not books.get(t)]:
             self._close(ticker)
 
     def _keep(self, order: ShadowOrder) -> None:
         self._orders[order.order_id] = order
         if len(self._orders) > ORDERS_KEPT:
-            oldest = next(iter(self._orders))
-            if oldest not in self._resting:
-                del self._orders[oldest]
+            del self._orders[next(order_id for order_id in self._orders if order_id not in self._resting)]
 
     # -- what is said ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,9 @@ from traderv3.domain.execution import AccountReads, Snapshot
 log = structlog.get_logger(component="state_sync")
 
 PERIOD_S: Final = 15.0
-GAP_S: Final = 1.05  # between two readings, however often it is asked: the venue tells a balance once a second, no burst
+GAP_S: Final = (
+    1.05  # between two readings, however often it is asked: the venue tells a balance once a second, no burst
+)
 RETRY_MOST_S: Final = 5.0
 READ_S: Final = 30.0  # a reading that takes longer tells of too many moments at once
 SILENT_S: Final = PERIOD_S + 10.0  # without a reading for so long is trouble
