@@ -6,6 +6,7 @@ books is told (`Feed.wake`, which wakes the strategy's task).
 Run by the benchmarks: python -m benchmarks.ours [--no-journal]
 """
 
+import gc
 import sys
 import tempfile
 import time
@@ -86,5 +87,6 @@ async def _run(job: Job, *, is_journalled: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as `traderv3 run` does
     run = partial(_run, is_journalled="--no-journal" not in sys.argv)
     serve(lambda job: trio.run(run, job), "trio", "trio-websocket", "msgspec")

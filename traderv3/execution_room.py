@@ -58,6 +58,8 @@ from traderv3.trading.strategies import make_strategy
 
 LOOK_BACK_US: Final = 60_000_000  # before the oldest open order: the venue files by its own clock
 SHADOW_BALANCE: Final = Money(1_000_000_000)  # what a shadow account begins with: 1,000 dollars
+# The venue sums what fills within 15 s gross, both ways; the limit is net: from one side to the other and back.
+GROUP_ROUNDS: Final = 3
 ENGINE_GRACE_S: Final = 3.0
 GATEWAY_GRACE_S: Final = 3.0
 
@@ -122,7 +124,7 @@ class ExecutionRoom:
                 deliver=self.inbox.put,
                 wall_us=wall_us,
                 rng=rng,
-                group_limit=settings.risk.account.size,
+                group_limit=Qty(GROUP_ROUNDS * settings.risk.account.size),
                 shard_of=lambda ticker: feed.listings[ticker].shard if ticker in feed.listings else 0,
             )
             reads = AccountReader(lambda: door().rest, wall_us=wall_us)

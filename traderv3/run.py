@@ -118,7 +118,7 @@ def write_token(path: Path, token: str) -> None:
 def _freeze_what_stays(trader: Trader) -> None:
     """Take what was loaded, and once more what there is when first ready, out of the garbage collector's sight.
 
-    It stays as long as the process; to look at it (80,000 objects before there is a market) stops the loop for 30 to 180 ms.
+    It stays as long as the process; to look at it (80,000 objects before there is a market) stops the loop for 50 ms and more.
     Only once each: what is garbage by then is never found.
     """
     gc.freeze()

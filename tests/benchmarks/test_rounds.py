@@ -63,7 +63,7 @@ def test_the_page_says_what_was_kept_and_what_was_missed() -> None:
 
 def test_the_page_is_written_between_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, plot = tmp_path / "performance.md", tmp_path / "images" / "performance.svg"
-    page.write_text(f"# By hand\n{runner.BEGIN}\nold\n{runner.END}\nby hand, too\n")
+    page.write_text(f"# By hand\n{runner.BEGIN}\nearlier figures\n{runner.END}\nby hand, too\n")
     for name, path in (("PAGE", page), ("PLOT", plot), ("RESULTS", tmp_path / "results.json"), ("ROOT", tmp_path)):
         monkeypatch.setattr(runner, name, path)
     bars = [Figure(f"50 markets: {name}", one(us), "us a message") for name, us in (("ours", 1.6), ("raw socket", 0.1))]
@@ -74,7 +74,7 @@ def test_the_page_is_written_between_its_markers(tmp_path: Path, monkeypatch: py
 
     assert text.startswith("# By hand\n")
     assert text.endswith(f"{runner.END}\nby hand, too\n")
-    assert "old" not in text
+    assert "earlier figures" not in text
     assert text.count("| 50 markets: ours to x | 12.00 times | ≥ 10 | kept |") == 1
     assert "<svg" in plot.read_text()
 

@@ -214,6 +214,24 @@ async def test_a_snapshot_is_the_account(autojump_clock: MockClock) -> None:
     assert f"{snapshot.balance / 1_000_000:.6f}".startswith(told)
 
 
+@pytest.mark.parametrize(("result", "value"), [("yes", 10_000), ("no", 0), ("scalar", 3_337), ("scalar", 5_000)])
+@pytest.mark.parametrize("side", ["bid", "ask"])
+async def test_a_settlement_says_what_a_contract_paid(
+    side: str, result: str, value: int, autojump_clock: MockClock
+) -> None:
+    at = venue()
+    at.other.placed(at.ticker, "ask" if side == "bid" else "bid", "0.4000", "3.07")
+    at.broker.placed(at.ticker, side, "0.4000", "3.07")
+    at.exchange.desk.close(at.ticker)
+    at.exchange.desk.determine(at.ticker, result, value if result == "scalar" else None)
+    at.exchange.desk.settle(at.ticker)
+    await trio.sleep(1)
+    snapshot = await reader_of(at).snapshot(0)
+
+    assert [(paid.ticker, paid.value) for paid in snapshot.settlements] == [(at.ticker, value)]
+    assert snapshot.positions == ()
+
+
 async def test_what_rests_is_in_the_snapshot_however_old(autojump_clock: MockClock) -> None:
     at = venue()
     at.broker.placed(at.ticker, "bid", "0.1000", "7.00", client_order_id="old")
@@ -251,6 +269,20 @@ async def test_an_order_is_found_by_our_own_id_whatever_its_status(status: str, 
     assert found is not None
     assert (found.order_id, found.status) == (order_id, status)
     assert missing is None
+
+
+async def test_numbered_subaccounts_are_none_of_ours(autojump_clock: MockClock) -> None:
+    async with listening() as rig:
+        at = rig.at
+        at.exchange.desk.open_account(at.broker.member.user_id, balance=1_000_000_000, subaccount=3)
+        at.other.placed(at.ticker, "ask", "0.4000", "1.00")
+        at.broker.placed(at.ticker, "bid", "0.4000", "1.00", subaccount=3)
+        at.broker.placed(at.ticker, "bid", "0.1000", "1.00", subaccount=3)
+        await trio.sleep(30)
+        snapshot = await reader_of(at).snapshot(0)
+
+        assert [fact for fact in rig.told if not isinstance(fact, Missed)] == []
+        assert (snapshot.orders, snapshot.fills, snapshot.positions) == ((), (), ())
 
 
 async def test_an_error_is_not_absence(autojump_clock: MockClock) -> None:

@@ -34,6 +34,7 @@ from traderv3.domain.orders import Approved, Change, TimeInForce
 from traderv3.domain.permission import Mode
 from traderv3.domain.units import CONTRACT, Price, Qty
 from traderv3.exchange.faults import Faults
+from traderv3.storage.intent_log import IntentFile
 
 
 def befall(fate: str, *words: str) -> Callable[[httpx2.Request], str | None]:
@@ -351,6 +352,20 @@ async def test_a_group_that_the_venue_lost_is_made_anew(autojump_clock: MockCloc
         assert [held for held, _ in at.intents.groups] != [group_id]
 
 
+async def test_a_market_that_is_not_there_costs_no_group(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        await at.submit(at.create())
+        at.wire.befall = befall("404", "POST", "/events/orders")
+        (rejected,) = await at.submit(at.create())
+        await trio.sleep(1)
+        at.wire.befall = lambda _: None
+        (accepted,) = await at.submit(at.create())
+
+        assert isinstance(rejected, Rejected)
+        assert isinstance(accepted, Accepted)
+        assert len(at.resting) == 2
+
+
 async def test_many_refusals_are_an_alarm(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         for _ in range(OUTCOMES_MIN):
@@ -358,7 +373,7 @@ async def test_many_refusals_are_an_alarm(autojump_clock: MockClock, tmp_path: P
         alarm = at.gateway.trouble
         await trio.sleep(61)
 
-        assert alarm == "the venue refused 5 of the latest 5 orders"
+        assert alarm == "the venue refused 5 of the latest 5 orders (invalid_price: HTTP 400: invalid price)"
         assert at.gateway.trouble is None
 
 
@@ -542,3 +557,58 @@ async def test_what_a_later_reading_does_not_list_rests_no_more(autojump_clock: 
 
         assert young == 2  # the reading may be older than the order
         assert at.gateway.open_orders == 1
+
+
+async def test_an_approval_does_not_outlive_a_move_of_the_latch(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as at:
+
+        async def slow(work: Callable[[], Any]) -> Any:
+            await trio.sleep(0.5)
+            return work()
+
+        monkeypatch.setattr(at.intents, "_blocking", slow)
+        on_its_way, waiting = at.create(), at.create()
+        at.gateway.submit([on_its_way])
+        await trio.sleep(0.1)
+        at.gateway.submit([waiting])
+        await at.latch.set(Mode.REDUCING, by="a test", reason="to see")
+        dropped = await at.outcomes([on_its_way, waiting])
+        (accepted,) = await at.submit(at.create())
+
+        assert {outcome.why for outcome in dropped if isinstance(outcome, Written)} == {
+            "the trading latch moved after it was approved"
+        }
+        assert isinstance(accepted, Accepted)
+        assert len(at.resting) == 1
+
+
+async def test_a_clock_that_was_set_back_makes_no_old_approval_young(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as at:
+        create = at.create()
+        monkeypatch.setattr(at.gateway, "_wall_us", lambda: create.order.at_us - 3_600_000_000)
+        (dropped,) = await at.submit(create)
+
+        assert isinstance(dropped, Written)
+        assert at.resting == []
+
+
+async def test_a_full_disk_does_not_make_a_group_each_time(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(IntentFile, "keep_group", refuse)
+    async with house(tmp_path, is_ready=False) as at:
+        await trio.sleep(60)
+        trouble = at.gateway.trouble
+        monkeypatch.undo()
+        await at.until_ready()
+        made = [asked for _, asked in at.wire.asked if asked == "POST /portfolio/order_groups/create"]
+
+        assert "No space" in (trouble or "")
+        assert len(made) == 1

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from tests.clients.order_house import House, MemoryLatch, door_of, house, venue
 from tests.clients.test_order_gateway import befall
 from traderv3.clients.order_sweep import OrderSweep
-from traderv3.domain.execution import Accepted, Cancel, Unknown, Written
+from traderv3.domain.execution import Accepted, Cancel, Rejected, Unknown, Written
 from traderv3.domain.permission import Mode
 from traderv3.exchange.faults import Faults
 from traderv3.storage.intent_log import kept_groups
@@ -150,6 +150,21 @@ async def test_a_halt_is_not_over_while_its_group_would_take_a_late_order(
         assert not is_believed
 
 
+@pytest.mark.parametrize(
+    ("fate", "is_enough"), [("400", True), ("409", True), ("401", False), ("403", False), ("429", False)]
+)
+async def test_a_no_to_a_trigger_is_an_answer_and_the_reads_decide(
+    fate: str, is_enough: bool, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with house(tmp_path) as at:
+        await at.submit(at.create())
+        at.wire.befall = befall(fate, "trigger")
+        await halt(at)
+        await trio.sleep(20)
+
+        assert at.gateway.is_clear() is is_enough
+
+
 async def test_a_yes_is_no_evidence_before_a_newer_read_agrees(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         await trio.sleep(10)
@@ -214,6 +229,29 @@ async def test_who_lifts_the_halt_gets_new_groups(autojump_clock: MockClock, tmp
         assert len(at.resting) == 1
         assert len(at.intents.groups) == 1
         assert at.gateway.trouble is None
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_whoever_halts_and_lifts_in_haste_meets_no_triggered_group(
+    seed: int, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """No order of ours names a group that a halt of ours triggered: its refusal would look like the venue's own word."""
+    chance = random.Random(seed)
+    async with house(tmp_path) as at:
+        at.wire.latency_s = chance.choice([0.001, 0.05, 0.3])
+        creates = []
+        for _ in range(20):
+            made = [at.create(price=chance.randrange(10, 40) * 100) for _ in range(chance.randrange(1, 3))]
+            creates += made
+            at.gateway.submit(made)
+            await trio.sleep(chance.choice([0.0, 0.001, 0.01, 0.2]))
+            if chance.random() < 0.4:
+                await at.latch.set(Mode.HALTED, by="a test", reason="to see")
+                await trio.sleep(chance.choice([0.0, 0.001, 0.05, 0.5, 3.0]))
+                await at.latch.set(Mode.ACTIVE, by="a test", reason="go on")
+        outcomes = await at.outcomes(creates)
+
+        assert [outcome for outcome in outcomes if isinstance(outcome, Rejected | Unknown)] == []
 
 
 async def test_a_process_of_its_own_can_carry_out_a_halt(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from traderv3.protocol.order_requests import (
     create_orders,
     decrease_order,
     delete_group,
+    limit_group,
     trigger_group,
 )
 
@@ -57,6 +58,7 @@ def askings() -> list[Asking]:
         amend_order(Amend(ORDER_ID, "KX-1", False, Qty(100), Approved(change, 1))),
         decrease_order(Decrease("ab12cd34-1000000001", ORDER_ID, "KX-1", Qty(100))),
         create_group(Qty(100), 2),
+        limit_group(ORDER_ID, Qty(100), 1),
         trigger_group(ORDER_ID, 0),
         delete_group(ORDER_ID, 3),
     ]

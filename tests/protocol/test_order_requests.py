@@ -60,7 +60,8 @@ def test_an_answer_is_read_exactly(request_: Request) -> None:
     (outcome,) = judge([request_], 200, json.dumps(ANSWERS[type(request_)]).encode())
 
     filled, remaining = COUNTS[type(request_)]
-    assert outcome == Accepted("o-1", filled, remaining, 7000)
+    cancelled = Qty(100) if isinstance(request_, Cancel) else None
+    assert outcome == Accepted("o-1", filled, remaining, 7000, cancelled)
 
 
 def test_an_amend_that_changed_no_size_says_nothing_of_it() -> None:

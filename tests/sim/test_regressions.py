@@ -141,5 +141,10 @@ def test_what_trades_may_die_at_any_moment(actor: str) -> None:
     trading(*(Fault(5.0 + 3.7 * number, "trader raises", actor) for number in range(10)))
 
 
+@pytest.mark.parametrize("seed", [33, 74, 88, 5008])
+def test_a_trading_world_that_broke_an_invariant_does_so_no_more(seed: int) -> None:
+    check_world(draw_plan(seed))
+
+
 def test_an_exchange_that_begins_anew_is_believed() -> None:
     trading(Fault(12.0, "exchange dies"))

@@ -453,6 +453,21 @@ async def test_the_venues_dead_mans_switch_halts_for_good(autojump_clock: MockCl
     assert house.latch.stand.by == "venue"
 
 
+async def test_a_dead_mans_switch_that_nobody_told_of_is_known_by_the_refusals(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500))
+    why = "HTTP 400: invalid order order group is triggered"
+    house.answer(house.creates[0], Written(), Rejected("invalid_order", why))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.engine.run, Lifeline())
+        await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+
+    assert house.latch.stand.mode is Mode.HALTED
+    assert why in house.latch.stand.reason
+
+
 # -- life --------------------------------------------------------------------------------------------------------------
 
 

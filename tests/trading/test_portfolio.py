@@ -220,6 +220,16 @@ def test_a_fill_that_is_told_twice_is_one() -> None:
     assert desk.portfolio.turnover == 40 * 5000
 
 
+def test_a_fill_that_is_told_again_says_nothing_of_the_position_now() -> None:
+    portfolio = Portfolio()
+    fills = [fill(10, position=Qty(10)), fill(10, position=Qty(20))]
+    for each in fills:
+        portfolio.apply(each, NOW_US)
+
+    assert not any(portfolio.apply(each, NOW_US) for each in fills)
+    assert portfolio.told_positions[TICKER] == 20
+
+
 def test_a_fill_that_was_forgotten_and_is_told_again_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FILLS_KEPT", 1)
     desk = Desk()
@@ -373,6 +383,25 @@ def test_orders_that_are_not_ours_are_kept_while_they_rest() -> None:
     assert not portfolio.foreign
 
 
+def test_somebody_elses_order_that_is_over_does_not_come_back_by_a_read_that_lags() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(told("theirs"), NOW_US)
+    portfolio.apply(told("theirs", "canceled", at_us=LATER_US), LATER_US)
+    portfolio.apply(told("theirs"), LATER_US, as_of_us=NOW_US)
+
+    assert not portfolio.foreign
+
+
+def test_somebody_elses_order_that_a_later_read_does_not_list_is_over() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(told("gone"), NOW_US)
+    portfolio.apply(told("there"), NOW_US)
+    portfolio.apply(told("young", at_us=LATER_US), LATER_US)
+    portfolio.keep_foreign({"venue-there"}, NOW_US)
+
+    assert portfolio.foreign.keys() == {"venue-there", "venue-young"}
+
+
 def test_an_order_that_was_taken_for_somebody_elses_is_ours_once_its_intent_is_read() -> None:
     portfolio = Portfolio()
     portfolio.apply(told(KEY), NOW_US)
@@ -428,6 +457,16 @@ def test_a_market_that_is_not_listed_any_more_keeps_what_it_brought() -> None:
 
     assert (position.count, position.cost, position.realized, position.fees) == (0, 0, 80_000, 10)
     assert portfolio.cash == cash
+
+
+def test_what_a_strategy_held_of_a_market_that_is_not_listed_any_more_is_gone_with_it() -> None:
+    desk = Desk()
+    desk.rest()
+    desk.portfolio.apply(fill(40, client_order_id=KEY, order_id=ID, fee=Money(9)), NOW_US)
+    desk.portfolio.adopt_nothing(TICKER, LATER_US)
+
+    share = desk.portfolio.of_strategy("s")[TICKER]
+    assert (share.count, share.cost, share.fees) == (0, 0, 9)
 
 
 # -- what fills before it is heard ---------------------------------------------------------------------------------------

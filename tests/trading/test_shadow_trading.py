@@ -25,7 +25,7 @@ from traderv3.trading.engine import Engine
 from traderv3.trading.inbox import Inbox
 from traderv3.trading.portfolio import Portfolio
 from traderv3.trading.shadow_venue import DELAYS_S, ShadowVenue
-from traderv3.trading.state_sync import StateSync
+from traderv3.trading.state_sync import PERIOD_S, StateSync
 from traderv3.trading.strategies.spread_maker import DEFAULTS, SpreadMaker
 
 
@@ -93,6 +93,13 @@ class Room:
             self.strangers.trades.clear()
             await trio.sleep(self.rng.uniform(0, 0.5))
 
+    async def rest(self, for_s: float) -> None:
+        """Nothing happens, but that the line is heard."""
+        ends_at = trio.current_time() + for_s
+        while trio.current_time() < ends_at:
+            self.line.heard_us = _wall_us()
+            await trio.sleep(0.5)
+
     def check(self, read: Snapshot) -> None:
         """The engine's account is the venue's, and no limit was passed."""
         portfolio, most = self.portfolio, DEFAULT_LIMITS.market
@@ -116,7 +123,7 @@ async def _trade(seed: int) -> None:
         nursery.start_soon(room.engine.run, lifeline)
         nursery.start_soon(room.sync.run, lifeline)
         await room.live(300)
-        await trio.sleep(3)  # quiet
+        await room.rest(2 * PERIOD_S)  # until a reading has agreed
         room.check(await room.venue.snapshot(0))
         assert room.portfolio.fills
 

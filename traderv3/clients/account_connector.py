@@ -92,6 +92,8 @@ class AccountConnector:
             await connector.run(lifeline)
 
     def _on_fact(self, fact: MarketFact) -> None:
+        if getattr(fact, "subaccount", None):  # a numbered one: none of ours
+            return
         if isinstance(fact, Fill) and not self._is_new(fact.trade_id):
             self.told_twice += 1
             return

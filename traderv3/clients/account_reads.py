@@ -4,6 +4,7 @@ The replica's own time is read first, so everything after it is at least so fres
 missing is missing in the positions as well. What changes while the pages are read shows in the next reading.
 The venue filters orders and fills by whole seconds of their creation; a REST fill names neither our id of its order nor
 the position after it.
+Only the primary account: what a person does in numbered subaccounts is none of ours.
 Units: as in `domain.market_facts`; times microseconds since the epoch.
 Never: absence from a list that was not read to its end (an error is an error).
 """
@@ -11,13 +12,22 @@ Never: absence from a list that was not read to its end (an error is an error).
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from traderv3.clients.rest import RestClient
 from traderv3.domain.execution import HeldPosition, Snapshot
 from traderv3.domain.market_facts import Fill, UserOrder
-from traderv3.protocol import rest_account
+from traderv3.domain.positions import Settlement
+from traderv3.domain.units import DOLLAR, Price
+from traderv3.protocol import rest_account, rest_holdings
 
 PAGE: Final = "1000"
 BID: Final = "bid"
+WHOLE_VALUES: Final = {"yes": DOLLAR, "no": Price(0)}
+CENT: Final = DOLLAR // 100
+MONEY_PER_PRICE: Final = 100  # 1e-6 dollar in 1e-4 dollar
+
+log = structlog.get_logger(component="account_reads")
 
 
 class AccountReader:
@@ -28,7 +38,7 @@ class AccountReader:
         self._wall_us = wall_us
 
     async def snapshot(self, since_us: int) -> Snapshot:
-        """Everything as of now: what rests, and every order and fill that was made since then."""
+        """Everything as of now: what rests, and every order, fill and settlement that was made since then."""
         rest = self._rest()
         asked_us = self._wall_us()
         as_of_us = await rest.user_data_timestamp()
@@ -45,6 +55,7 @@ class AccountReader:
             for held in page.markets
         ]
         balance = await rest.balance()
+        paid = [one async for page in rest.settlements(min_ts=_seconds(since_us), limit=PAGE) for one in page]
         orders = {order.order_id: order for order in await self._orders(status="resting")}
         orders |= {order.order_id: order for order in await self._orders(min_ts=_seconds(since_us))}
         return Snapshot(
@@ -54,6 +65,7 @@ class AccountReader:
             fills=await self.fills(since_us),
             positions=tuple(positions),
             balance=balance.available,
+            settlements=tuple(each for each in map(_settlement, paid) if each is not None),
         )
 
     async def order_by_client_id(self, client_order_id: str, ticker: str, since_us: int) -> UserOrder | None:
@@ -68,6 +80,7 @@ class AccountReader:
             _fill(fill, received_us())
             async for page in self._rest().fills(min_ts=_seconds(since_us), limit=PAGE)
             for fill in page
+            if fill.subaccount == 0
         ]
         return tuple(sorted({fill.trade_id: fill for fill in found}.values(), key=lambda fill: fill.at_us))
 
@@ -76,6 +89,7 @@ class AccountReader:
             _order(order, self._wall_us())
             async for page in self._rest().orders(limit=PAGE, **filters)
             for order in page
+            if order.subaccount == 0
         ]
 
 
@@ -109,6 +123,23 @@ def _order(order: rest_account.Order, received_us: int) -> UserOrder:
         at_us=order.updated_us,
         received_us=received_us,
     )
+
+
+def _settlement(paid: rest_holdings.Settlement) -> Settlement | None:
+    """What one YES contract paid; None where the venue's figures do not say it exactly.
+
+    A scalar value comes in cents, cut off; exact is what was paid, which is cut off as well, together with its fee.
+    """
+    if paid.result in WHOLE_VALUES:
+        return Settlement(paid.ticker, WHOLE_VALUES[paid.result], paid.settled_us)
+    net = paid.yes_count - paid.no_count
+    if paid.value is None or not net:
+        return None
+    value, rest = divmod(paid.revenue + paid.fee - paid.no_count * DOLLAR, net)
+    if rest or not 0 <= value - paid.value // MONEY_PER_PRICE < CENT:
+        log.info("a settlement that does not add up", ticker=paid.ticker, result=paid.result)
+        return None
+    return Settlement(paid.ticker, Price(value), paid.settled_us)
 
 
 def _fill(fill: rest_account.Fill, received_us: int) -> Fill:

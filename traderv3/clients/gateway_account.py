@@ -45,6 +45,7 @@ class GatewayAccount:
         self.disk_trouble: str | None = None
         self.disk_busy_since: float | None = None
         self.group_trouble: str | None = None
+        self._last_no = ""
         self._latest: deque[tuple[float, bool]] = deque(maxlen=OUTCOMES_KEPT)
 
     def count(self, outcome: Outcome, *, is_new: bool) -> None:
@@ -52,6 +53,8 @@ class GatewayAccount:
         self.accepted += isinstance(outcome, Accepted)
         self.rejected += isinstance(outcome, Rejected)
         self.unknown += isinstance(outcome, Unknown)
+        if isinstance(outcome, Rejected):
+            self._last_no = f"{outcome.code}: {outcome.why}"
         if is_new and isinstance(outcome, Accepted | Rejected):
             self._latest.append((trio.current_time(), isinstance(outcome, Rejected)))
 
@@ -84,5 +87,5 @@ class GatewayAccount:
         since = trio.current_time() - OUTCOMES_S
         latest = [is_no for at, is_no in self._latest if at >= since]
         if len(latest) >= OUTCOMES_MIN and sum(latest) >= REJECTED_SHARE * len(latest):
-            return f"the venue refused {sum(latest)} of the latest {len(latest)} orders"
+            return f"the venue refused {sum(latest)} of the latest {len(latest)} orders ({self._last_no})"
         return None

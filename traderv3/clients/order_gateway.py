@@ -18,6 +18,7 @@ Never: a second try, a guess what became of a request, a new order after a halt.
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -59,9 +60,11 @@ CANCELS_MAX: Final = 4096
 BATCH_MAX: Final = 20
 SENDING_MAX: Final = 16  # requests for new orders at a time
 STALE_US: Final = 2_000_000  # an approval is for a moment
+CLOCK_US: Final = 100_000  # so much a clock may be set back while nobody notices
 KEEPING_MAX: Final = 64
 DISK_S: Final = 0.05  # a cancel waits so long for the disk
 STOP_S: Final = 2.0
+MOVED: Final = "the trading latch moved after it was approved"
 GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
 
 log = structlog.get_logger(component="order_gateway")
@@ -108,6 +111,8 @@ class OrderGateway:
         self._due = trio.Event()
         self._moved = trio.Event()
         self._keeping = 0  # batches of cancels that wait for the disk
+        self._mode = latch.stand.mode  # when we last heard of it
+        self._moves = 0  # of the latch
         self._is_stopping = False
         self._has_looked = False  # into the intent log, whether it could be read or not
         self._tripped: str | None = None  # the group that the venue triggered by itself; until the latch says halted
@@ -136,8 +141,14 @@ class OrderGateway:
         """How many orders of ours rest as far as we know, or are on their way."""
         return len(self._resting) + sum(isinstance(each, Create) for each in (*self._orders, *self._under_way.values()))
 
-    def on_latch(self, _: Stand) -> None:
-        """The latch moved; what it says is read from itself."""
+    def on_latch(self, stand: Stand) -> None:
+        """The latch moved. A halt triggers the groups at the venue: after it new orders go into new ones."""
+        if Mode.HALTED in (stand.mode, self._mode):
+            self._groups.forsake()
+        self._mode = stand.mode
+        self._moves += 1
+        while self._orders:
+            self._drop(self._orders.popleft(), MOVED)
         self._moved = _set(self._moved)
 
     def heed(self, fact: AccountFact) -> None:
@@ -241,7 +252,6 @@ class OrderGateway:
                     while self._is_halted():
                         await self._moved.wait()
                     nursery.cancel_scope.cancel()
-                self._groups.forsake()  # they were triggered; a person lifted the halt, and new orders go into new ones
                 self._moved = _set(self._moved)
             await self._moved.wait()
 
@@ -277,7 +287,7 @@ class OrderGateway:
             while not self._orders:
                 await self._due.wait()
             await slots.acquire()
-            batch = self._take(self._orders)
+            batch, moves = self._take(self._orders), self._moves
             account = self._account
             account.disk_busy_since = trio.current_time()
             try:
@@ -293,36 +303,44 @@ class OrderGateway:
                 raise
             finally:
                 account.disk_busy_since = None
-            nursery.start_soon(self._send_batch, batch, slots)
+            nursery.start_soon(self._send_batch, batch, moves, slots)
 
-    async def _send_batch(self, batch: Sequence[Request], slots: trio.Semaphore) -> None:
+    async def _send_batch(self, batch: Sequence[Request], moves: int, slots: trio.Semaphore) -> None:
         ready = []
         for request in batch:
             if not isinstance(request, Create) or self._group_of(request.order.wanted.ticker) is not None:
                 ready.append(request)
             else:
-                self._drop(request, self._account.group_trouble or "there is no order group for it yet")
+                why = self._why_not(moves, self._groups.generation, [request]) or self._account.group_trouble
+                self._drop(request, why or "there is no order group for it yet")
                 self._moved = _set(self._moved)
         try:
-            await self._carry_all(ready, self._why_not)
+            await self._carry_all(ready, partial(self._why_not, moves, self._groups.generation))
         finally:
             slots.release()
 
     def _group_of(self, ticker: str) -> str | None:
         return self._groups.of(self._shard_of(ticker))
 
-    def _why_not(self, requests: Sequence[Request]) -> str | None:
-        """Why these must not go on the wire at this very moment."""
+    def _why_not(self, moves: int, generation: int, requests: Sequence[Request]) -> str | None:
+        """Why these must not go on the wire at this very moment.
+
+        They were taken after so many moves of the latch, and name order groups of that generation.
+        """
         if self._is_halted():
             return f"trading is halted by {self._latch.stand.by}"
         if self._is_stopping:
             return "the trader stops"
         if self._tripped is not None:
             return f"the venue triggered order group {self._tripped}: more filled than it allows"
+        if moves != self._moves:
+            return MOVED
+        if generation != self._groups.generation:
+            return "its order group is not in use any more"
         for request in requests:
             approved = request.order if isinstance(request, Create) else request.change  # type: ignore[union-attr]
             age_us = self._wall_us() - approved.at_us
-            if age_us > STALE_US:
+            if not -CLOCK_US <= age_us <= STALE_US:  # or our clock was set back, and nobody knows
                 return f"it was approved {age_us // 1000} ms ago"
         return None
 
@@ -423,7 +441,7 @@ class OrderGateway:
             case Create(client_order_id, order), Rejected(code, _):
                 self._intents.note(client_order_id, is_over=True)
                 if code == "not_found" and (group_id := self._group_of(order.wanted.ticker)):
-                    self._groups.forsake(group_id)  # the venue does not have it, or not any more
+                    self._groups.doubt(group_id)  # or its market is not there: the venue has one word for both
                     self._moved = _set(self._moved)
             case Cancel(client_order_id, order_id, _), Accepted():
                 self._resting.forget(order_id)

@@ -22,6 +22,7 @@ from traderv3.domain.execution import Cancel
 from traderv3.protocol.order_requests import Asking, cancel_all, cancel_orders, trigger_group
 from traderv3.protocol.rest import error_text
 
+UNHEARD: Final = frozenset({401, 403, 408, 429})
 LOOK_S: Final = 0.5
 STRIKE_S: Final = 1.0  # a strike is repeated no sooner
 
@@ -97,8 +98,9 @@ class OrderSweep:
         except TraderError as exc:
             self._failed.append(str(exc))
             return
-        # What is not there cannot be cancelled or triggered, and of a batch each fares alone: the reads decide.
-        if status not in (200, 204, 404):
+        # A no to this very request (it is not there, over, triggered already) is an answer, and the reads decide; nobody
+        # knows after a silence, and nothing was done for a key or a rate that was refused.
+        if status in UNHEARD or not (200 <= status < 300 or 400 <= status < 500):
             self._failed.append(f"{asking.method} {asking.route}: HTTP {status}: {error_text(body)[1]}")
 
     async def _look(self) -> tuple[int, list[Cancel]]:
@@ -108,6 +110,7 @@ class OrderSweep:
             Cancel(order.client_order_id, order.order_id, order.ticker)
             async for page in self._reads.orders(status="resting", limit="1000")
             for order in page
+            if order.subaccount == 0  # the others are none of ours, and our cancels do not reach them
         ]
         return as_of_us, resting
 

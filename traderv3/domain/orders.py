@@ -129,6 +129,7 @@ ORDER_TABLE: Final[Mapping[tuple[OrderState, OrderEvent], OrderState]] = Mapping
         (_S.SENT, _E.SEEN_RESTING): _S.RESTING,
         (_S.SENT, _E.SEEN_FILLED): _S.FILLED,
         (_S.SENT, _E.SEEN_CANCELLED): _S.CANCELLED,
+        (_S.SENT, _E.SEEN_ABSENT): _S.SENT,  # its answer is still to come
         (_S.UNKNOWN, _E.LOST): _S.UNKNOWN,
         (_S.UNKNOWN, _E.SEEN_RESTING): _S.RESTING,
         (_S.UNKNOWN, _E.SEEN_FILLED): _S.FILLED,

@@ -154,6 +154,12 @@ def create_group(limit: Qty, shard: int) -> Asking:
     )
 
 
+def limit_group(group_id: str, limit: Qty, shard: int) -> Asking:
+    """Another limit; with the one it has, a question whether the venue has the group (404: no)."""
+    body = _encode({"contracts_limit_fp": format_qty(limit)})
+    return Asking("PUT", f"{GROUPS}/{_part(group_id)}/limit", body, {"exchange_index": str(shard)})
+
+
 def trigger_group(group_id: str, shard: int) -> Asking:
     """Cancel the group's orders and refuse new ones."""
     return Asking("PUT", f"{GROUPS}/{_part(group_id)}/trigger", b"{}", {"exchange_index": str(shard)})
@@ -277,9 +283,10 @@ def _outcome(request: Request, item: _Item) -> Outcome:
         return Unknown("the answer is not about this order")
     try:
         filled, remaining = _counts(request, item)
+        cancelled = _count(item.reduced_by) if isinstance(request, Cancel) else None
     except (TypeError, ValueError) as exc:
         return Unknown(f"the answer cannot be read: {exc}")
-    return Accepted(item.order_id, filled, remaining, item.ts_ms * 1000)
+    return Accepted(item.order_id, filled, remaining, item.ts_ms * 1000, cancelled)
 
 
 def _counts(request: Request, item: _Item) -> tuple[Qty | None, Qty | None]:
@@ -288,7 +295,6 @@ def _counts(request: Request, item: _Item) -> tuple[Qty | None, Qty | None]:
         case Create():
             return _count(item.fill_count), _count(item.remaining_count)
         case Cancel():
-            _count(item.reduced_by)
             return None, NOTHING
         case Decrease():
             return None, _count(item.remaining_count)

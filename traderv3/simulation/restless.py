@@ -83,7 +83,9 @@ class Restless:
             case 0:
                 return Withdrawal(client_order_id=name)
             case 1:  # less, where it stands
-                return Change(client_order_id=name, price=order.price, count=Qty(rng.randint(1, order.remaining)))
+                return Change(
+                    client_order_id=name, price=order.price, count=Qty(rng.randint(1, max(1, order.remaining)))
+                )
             case 2:
                 return Change(client_order_id=name, price=order.price, count=self._count())
             case _:

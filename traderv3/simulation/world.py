@@ -41,7 +41,7 @@ from traderv3.simulation.actors import Actors
 from traderv3.simulation.consoles import SimulatedConsole, talk_with
 from traderv3.simulation.disk import Disk
 from traderv3.simulation.http import RestWeather, SimulatedHttp
-from traderv3.simulation.invariants import OURSELVES, Invariants
+from traderv3.simulation.invariants import Invariants
 from traderv3.simulation.network import Network
 from traderv3.simulation.plan import CALM_S, RECOVERY_S, Plan
 from traderv3.simulation.restless import on_the_list
@@ -136,7 +136,7 @@ class World:
         if plan.venture is not None:
             self.account = AccountWitness(self.trader, plan.venture, self.break_off)
         self.witness.feed = self.trader.feed
-        self.trader.bus.subscribe(OURSELVES, (object,), handles(self._hear))
+        self.trader.bus.subscribe("simulation", (object,), handles(self._hear))
         self.trader.bus.subscribe("consumer", (object,), self._consume)
         self.invariants = Invariants(
             plan, self.trader, self.witness, self.network, self.venue, self.disk, self.actors, self.account
@@ -355,6 +355,9 @@ class World:
             self.invariants.hear(fact)
         except Broken as broken:
             self.break_off(str(broken))
+        except BaseException as exc:
+            self.break_off(f"the simulation itself failed: {exc!r}")
+            raise
         self.trace.note("state" if isinstance(fact, StateChanged) else "fact", repr(fact))
 
     async def _consume(self, _: object) -> None:

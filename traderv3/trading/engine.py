@@ -60,6 +60,7 @@ LOOK_US: Final = 1_000_000  # how often the day book sees the money
 UNREAD_US: Final = 60_000_000  # without a reading that agrees for so long, nothing is sent
 FAREWELL_S: Final = 2.5  # for the last cancels, at an ordered stop
 LOG_RETRY_S: Final = 1.0
+GROUP_TRIGGERED: Final = "order group is triggered"  # the venue has no code of its own for it
 CUT_OFF_US: Final = 999_999  # the venue tells of settlements in whole seconds
 
 
@@ -276,6 +277,8 @@ class Engine:
                 self.senses.ask(f"nobody can say what became of a request: {why}")
             case Rejected(code, why) if order is not None and is_new_risk:
                 self.refusals.by_venue(code, why, order.ticker, order.strategy, at_us)
+                if GROUP_TRIGGERED in why:  # and nobody told us, while we were away
+                    self._to_halt = f"the venue refuses orders: {why}"
             case Written(is_dropped=True, why=why) if order is not None and is_new_risk:
                 self.refusals.by_venue("NOT_SENT", why or "", order.ticker, order.strategy, at_us)
             case Accepted() if order is not None and is_new_risk:

@@ -51,11 +51,13 @@ class Holdings:
         self.told[held.ticker] = ledger.position.count
 
     def adopt_nothing(self, ticker: str, as_of_us: int) -> None:
-        """The venue lists no stake in a market: nothing was held there then. What it had brought and cost stays."""
-        ledger = _of(self._ledgers, ticker)
-        known = ledger.position_at(as_of_us)
-        ledger.rebase(Position(realized=known.realized, fees=known.fees, flow=known.flow), as_of_us)
-        self.told[ticker] = ledger.position.count
+        """The venue lists no stake in a market: nobody held anything there then. What it had brought and cost stays."""
+        _of(self._ledgers, ticker)
+        for ledgers in (self._ledgers, *self._shares.values()):
+            if ticker in ledgers:
+                known = ledgers[ticker].position_at(as_of_us)
+                ledgers[ticker].rebase(Position(realized=known.realized, fees=known.fees, flow=known.flow), as_of_us)
+        self.told[ticker] = self.position(ticker).count
 
     def adopt_cash(self, cash: Money) -> None:
         """Take this as all money of the account, as of now."""

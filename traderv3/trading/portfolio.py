@@ -8,7 +8,7 @@ Never: a wait, a clock, a decision; a number of the venue's adopted without bein
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -48,6 +48,7 @@ OVER_KEPT: Final = 2_000  # orders that are over; a late word about an older one
 FILLS_KEPT: Final = 4_096
 FOREIGN_MAX: Final = 10_000
 LINES_MAX: Final = 200  # of orders that are over, and of fills, in a report
+OVER_WORDS: Final = frozenset({"canceled", "executed"})
 RECALLED: Final = "the trader started anew"
 
 Tell = Callable[[OrderLine | FillLine], None]
@@ -76,6 +77,7 @@ class Portfolio:
         self._over: dict[str, None] = {}  # in the order of their end
         self._own_ids: dict[str, str] = {}  # client order id by order id
         self._foreign: dict[str, UserOrder] = {}
+        self._foreign_over: dict[str, None] = {}  # ids; what a late read says of them is old
         self._fills: dict[str, Fill] = {}
         self._fills_of: dict[str, dict[str, Fill]] = {}  # by client order id, then trade id, while the order is kept
         self._unclaimed: dict[str, dict[str, Fill]] = {}  # by order id, then trade id: whose order is not known (yet)
@@ -162,6 +164,13 @@ class Portfolio:
         self._changed(order)
 
     # -- the venue's word on what it comes to ------------------------------------------------------------------------
+
+    def keep_foreign(self, listed: Collection[str], as_of_us: int) -> None:
+        """A complete read lists these order ids as resting: others' orders that it knew of and does not list are over."""
+        for order_id, word in list(self._foreign.items()):
+            if order_id not in listed and (word.at_us or 0) <= as_of_us:
+                del self._foreign[order_id]
+                self.version += 1
 
     def adopt_position(self, held: HeldPosition, as_of_us: int) -> None:
         """Take the venue's stake in a market as it was then; younger fills stay on top of it."""
@@ -364,9 +373,13 @@ class Portfolio:
 
     def _take_foreign(self, word: UserOrder) -> None:
         known = self._foreign.get(word.order_id)
-        if word.status != "resting":
-            if self._foreign.pop(word.order_id, None) is not None:
-                self.version += 1
+        if word.status in OVER_WORDS:
+            self._foreign_over[word.order_id] = None
+            if len(self._foreign_over) > OVER_KEPT:
+                del self._foreign_over[next(iter(self._foreign_over))]
+            self.version += self._foreign.pop(word.order_id, None) is not None
+        elif word.order_id in self._foreign_over:
+            return
         elif known is None or (word.at_us or 0) >= (known.at_us or 0):
             self._foreign[word.order_id] = word
             if len(self._foreign) > FOREIGN_MAX:
@@ -376,7 +389,7 @@ class Portfolio:
     def _take_fill(self, fill: Fill) -> None:
         order = self._order_of(fill)
         is_new = self._holdings.add(fill)
-        if fill.position is not None:
+        if fill.position is not None and is_new:  # one that is told again tells of an old position
             self._take_told(fill.ticker, fill.position)
         if order is None:
             self._unclaimed.setdefault(fill.order_id, {})[fill.trade_id] = fill

@@ -197,10 +197,10 @@ class Reconciliation:
     def _adopt(self, found: Iterable[Mismatch], portfolio: Portfolio, at_us: int) -> None:
         for each in found:
             match each.what:
-                case "position" if each.held is None:
-                    portfolio.adopt_nothing(each.key, self.as_of_us)
-                case "position":
+                case "position" if each.held is not None:
                     portfolio.adopt_position(each.held, max(each.held.updated_us, self.as_of_us))
+                case "position":
+                    portfolio.adopt_nothing(each.key, self.as_of_us)
                 case "balance":
                     portfolio.adopt_cash(Money(each.amount + (portfolio.free or 0)))
                 case "order":
