@@ -15,9 +15,12 @@ from traderv3.cli import main
 from traderv3.config.environment import Environment
 from traderv3.config.problems import ConfigurationProblems
 from traderv3.config.whereabouts import Whereabouts, find_trader, write_console
+from traderv3.console import verbs
 from traderv3.domain.permission import Mode
+from traderv3.operator import command as operator_command
 from traderv3.operator.api import CommandDenied, NoAnswer, TraderApi
 from traderv3.operator.text import order_lines, position_lines, status_block
+from traderv3.trading import day_book
 from traderv3.trading.kill_switch import KILL_FILE
 from traderv3.trading.latch import TradingLatch
 
@@ -287,6 +290,63 @@ def iter_lines(text: str) -> Any:
     return io.StringIO(text)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cancelled 1 of 2 orders; 1 may still rest, and are cancelled until none does",
+        "cancelled 0 of 0 orders as far as is known; the venue's own word is waited for (its reads are old)",
+    ],
+)
+def test_a_halt_that_is_not_certain_is_no_success(said: str, fake: Fake) -> None:
+    fake.command = (200, {"ok": True, "reason": f"trading is halted; {said}"})
+
+    assert main(["halt", "sim"]) == 1
+
+
+def test_the_words_that_are_looked_for_are_the_traders() -> None:
+    assert verbs.NOT_CARRIED.startswith(operator_command.NOT_CARRIED)
+    assert operator_command.NOT_CERTAIN == (verbs.MAY_REST, verbs.UNCERTAIN)
+
+
+def test_where_the_trader_carries_no_orders_the_venue_is_swept_from_here(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("structlog.configure", lambda **_: None)
+    fake.command = (200, {"ok": True, "reason": f"trading is halted; {verbs.NOT_CARRIED}"})
+
+    assert main(["halt", "sim"]) == 1  # the embedded exchange has said nothing of itself
+    said = capsys.readouterr().out
+    assert "orders of an earlier run may rest" in said
+    assert "where the embedded exchange listens is not known" in said
+    assert not (tmp_path / "data" / "sim" / KILL_FILE).exists()  # the trader has kept the halt
+    assert not (tmp_path / "data" / "sim" / "trading.json").exists()
+
+
+def test_in_local_a_trader_that_carries_no_orders_has_none_at_the_venue(tmp_path: Path) -> None:
+    with faking(tmp_path / "data" / "local") as fake:
+        fake.status = {**STATUS, "environment": "local"}
+        fake.command = (200, {"ok": True, "reason": f"trading is halted; {verbs.NOT_CARRIED}"})
+
+        assert main(["halt", "local"]) == 0
+
+
+@pytest.mark.parametrize("command", [["halt", "sim"], ["resume", "sim", "--confirm", "RESUME SIM"]])
+@pytest.mark.parametrize("who", ["gone", "another"])
+def test_a_stranger_on_the_port_is_not_told_the_token(
+    command: list[str], who: str, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("structlog.configure", lambda **_: None)
+    if who == "gone":
+        console = tmp_path / "data" / "sim" / "console.json"
+        console.write_text(json.dumps({"pid": 2**22 + 1, "host": "127.0.0.1", "port": fake.port}))  # no pid is so high
+    else:
+        fake.status = {**STATUS, "environment": "paper"}
+    main(command)
+
+    assert all(token is None for _, token, _ in fake.asked)
+    assert all(path != "/v3/commands" for path, _, _ in fake.asked)
+
+
 @pytest.mark.parametrize("answer", [(409, {"ok": False, "reason": "type RESUME SIM to confirm"}), (200, {"ok": False})])
 def test_a_resume_that_is_refused_says_why(
     answer: tuple[int, object], fake: Fake, capsys: pytest.CaptureFixture[str]
@@ -398,3 +458,13 @@ def test_an_answer_that_is_no_yes_is_a_no(fake: Fake, tmp_path: Path) -> None:
     fake.command = (200, {"ok": "yes"})
     with pytest.raises(CommandDenied):
         TraderApi(find_trader("sim", {}, tmp_path, None)).command("halt", "HALT SIM")
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+async def test_latch_and_day_book_are_their_owners_alone(tmp_path: Path) -> None:
+    await TradingLatch(tmp_path / "trading.json", wall_us=lambda: 0).set(Mode.HALTED, by="x", reason="y")
+    day_book._write(tmp_path / "day.json", b"{}")
+
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("trading.json", "day.json")] == [0o600, 0o600]

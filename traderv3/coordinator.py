@@ -338,6 +338,13 @@ class Trader:
 
     # -- what others read ----------------------------------------------------------------------------------------------
 
+    def _unsure(self) -> str | None:
+        """What a halt still waits for at the venue."""
+        gateway = self.execution.gateway if self.execution is not None else None
+        if gateway is None or (gateway.is_clear() and gateway.stats().swept_us is not None):
+            return None
+        return gateway.trouble or "the halt is not over"
+
     def _surroundings(self, tap: LogTap, token: str) -> Surroundings:
         """What the console reads, and what a person may act on through it."""
         machine = self.pilot.machine
@@ -358,7 +365,8 @@ class Trader:
             trading=self.trading_report,
             warnings=self._warnings,
             kill=None if self._replay else lambda name: self._root is not None and self._root.kill(name),
-            open_orders=lambda: self.execution.open_orders if self.execution is not None else 0,
+            open_orders=lambda: self.execution.open_orders if self.execution is not None else None,
+            unsure=self._unsure,
             token=token,
             audit=self._audit,
             mask=self._redactor.fields,

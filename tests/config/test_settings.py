@@ -320,7 +320,9 @@ def test_markets_are_a_list_or_auto(read: Load, text: str, selection: AutoMarket
     assert read("sim", overrides={"V3_MARKETS": text}).markets == selection
 
 
-@pytest.mark.parametrize("text", [",", "auto:", "auto:x", "auto:10001", "auto:٣", "auto,KXA", "KX A", "-KXA", "KX/../A"])
+@pytest.mark.parametrize(
+    "text", [",", "auto:", "auto:x", "auto:10001", "auto:٣", "auto,KXA", "KX A", "-KXA", "KX/../A"]
+)
 def test_markets_that_cannot_be_read_are_a_problem(read: Load, text: str) -> None:
     assert problems_of(read, "sim", overrides={"V3_MARKETS": text}).keys() == {"V3_MARKETS"}
 

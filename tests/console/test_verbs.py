@@ -44,7 +44,9 @@ class World:
         self.told: list[CommandResult] = []
         self.audited: list[Audited] = []
         self.open_orders: list[int] = []  # what is answered, one after the other; then 0
-        powers = Powers("sim", self.feed, self.latch, self.kill if can_act else None, self.count)
+        self.carries = True
+        self.waits: list[str | None] = []  # what a halt waits for, one after the other; then for nothing
+        powers = Powers("sim", self.feed, self.latch, self.kill if can_act else None, self.count, self.wait_for)
         commands = make_commands(powers)
         self.gate = CommandGate(
             commands, "t", wall_us=lambda: NOW_US, tell=self.told.append, audit=self.audited.append, mask=dict
@@ -54,8 +56,13 @@ class World:
         self.killed.append(name)
         return name != "nobody"
 
-    def count(self) -> int:
+    def count(self) -> int | None:
+        if not self.carries:
+            return None
         return self.open_orders.pop(0) if self.open_orders else 0
+
+    def wait_for(self) -> str | None:
+        return self.waits.pop(0) if self.waits else None
 
     async def ask(self, verb: str, confirm: str, **args: object) -> CommandResult:
         request = CommandRequest(id="7", name=verb, args=args, confirm=confirm, token="t")
@@ -98,6 +105,37 @@ async def test_a_halt_says_what_became_of_the_orders(counts: list[int], said: st
     assert result.ok
     assert said in result.reason
     assert trio.current_time() < 2.0
+
+
+async def test_a_halt_claims_nothing_without_the_venues_word(autojump_clock: MockClock) -> None:
+    world = World()
+    world.waits = ["the venue's reads are not new enough yet"] * 1_000
+    result = await world.ask("halt", "HALT SIM")
+
+    assert result.ok
+    assert result.reason == (
+        "trading is halted; cancelled 0 of 0 orders as far as is known; "
+        "the venue's own word is waited for (the venue's reads are not new enough yet)"
+    )
+    assert trio.current_time() < 4.0
+
+
+async def test_a_halt_waits_a_little_for_the_venues_word(autojump_clock: MockClock) -> None:
+    world = World()
+    world.waits = ["its reads are old"] * 50
+    result = await world.ask("halt", "HALT SIM")
+
+    assert result.reason == "trading is halted; cancelled 0 of 0 orders"
+
+
+async def test_a_trader_that_carries_no_orders_says_so() -> None:
+    world = World()
+    world.carries = False
+    result = await world.ask("halt", "HALT SIM")
+
+    assert result.ok
+    assert result.reason == "trading is halted; this trader carries no orders and cancels none"
+    assert world.latch.stand.mode is Mode.HALTED
 
 
 @pytest.mark.parametrize("typed", ["", "halt sim", "HALT PAPER", "HALT", "RESUME SIM"])

@@ -37,7 +37,11 @@ async def test_a_halt_and_its_end_are_told_to_everybody_and_judged_in_health(ser
         status = (await get(served, "/v3/status")).json()
         resumed = await asker.command("resume", served.token, confirm="RESUME SIM")
 
-    assert halted == {"id": "1", "ok": True, "reason": "trading is halted; cancelled 0 of 0 orders"}
+    assert halted == {
+        "id": "1",
+        "ok": True,
+        "reason": "trading is halted; this trader carries no orders and cancels none",
+    }
     assert (risk["mode"], risk["reason"], risk["by"][:9]) == ("halted", "a look at the books", "console c")
     assert status["risk"] == risk
     assert ("trading", "degraded") in {(reason["component"], status["health"]) for reason in status["reasons"]}

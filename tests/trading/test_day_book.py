@@ -57,6 +57,16 @@ async def kept(day: DayBook) -> None:
         nursery.start_soon(day.run, lifeline)
 
 
+def test_orders_of_a_clock_that_was_set_back_since_do_not_fill_the_last_minute() -> None:
+    day = book()
+    day.note_order("EV1-A", "s", NOON_US + HOUR_US)
+    early = list(day.facts(NOON_US).recent)
+    day.note_order("EV1-A", "s", NOON_US + 500_000)
+
+    assert early == []
+    assert [sent.at_us - NOON_US for sent in day.facts(NOON_US).recent] == [500_000]
+
+
 def test_nothing_is_locked_at_a_loss_up_to_the_limit() -> None:
     day = book()
     day.look(equity(100), NOON_US)
@@ -163,7 +173,7 @@ def test_orders_and_turnover_are_counted_by_day_and_the_last_minute_kept() -> No
     day.look(Standing(None, {}, Money(500)), NOON_US)
     for number in range(3):
         day.note_order("KX-A", "s", NOON_US + number * 30_000_000)
-    day.look(Standing(None, {}, Money(700)), NOON_US)
+    day.look(Standing(None, {}, Money(700)), NOON_US + 60_000_000)
     today = day.facts(NOON_US + 60_000_000)
 
     assert (today.orders, today.turnover) == (3, 200)

@@ -382,7 +382,85 @@ async def test_a_loss_in_the_inbox_stops_new_orders_until_the_account_agrees(aut
     house.read()
     quoting(house, draft(price=4500))
 
+    assert house.port.requests == []
+    assert house.engine.obstacle == "the venue's reads are older than what was missed"
+
+    await trio.sleep(2)
+    house.read()
+    quoting(house, draft(price=4500))
+
     assert len(house.creates) == 1
+
+
+async def test_an_order_that_another_made_is_forgotten_with_the_reading_that_lists_it_no_more(
+    autojump_clock: MockClock,
+) -> None:
+    house = House()
+    house.read(orders=[told("not-ours")])
+    house.step()
+    before = list(house.portfolio.foreign)
+    await trio.sleep(1)
+    house.read()
+    house.step()
+
+    assert before == ["venue-not-ours"]
+    assert not house.portfolio.foreign
+
+
+async def test_an_order_of_an_earlier_run_that_never_came_to_be_leaves_the_log(autojump_clock: MockClock) -> None:
+    house = House(log=Log(open=[KeptIntent("o-0", draft(), NOW_US, None)]))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.engine.run, Lifeline())
+        for _ in range(4):
+            await trio.sleep(2)
+            house.read()
+        await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+
+    assert house.state_of("o-0") == "void"
+    assert house.log.over == ["o-0"]
+
+
+async def test_what_an_earlier_run_bought_is_no_turnover_of_this_one(autojump_clock: MockClock) -> None:
+    house = House()
+    house.step()
+    house.read(fills=[fill(100, at_us=house.wall_us())])
+    house.step()
+    await trio.sleep(2)
+    house.step()
+    old = house.engine.day.facts(house.wall_us()).turnover
+    house.inbox.put(fill(100, at_us=house.wall_us()))
+    await trio.sleep(2)
+    house.step()
+
+    assert old == 0
+    assert house.engine.day.facts(house.wall_us()).turnover == 100 * 5000
+
+
+async def test_a_clock_set_back_stops_neither_the_wait_for_a_reading_nor_that_for_an_answer(
+    autojump_clock: MockClock,
+) -> None:
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500))
+    house.answer(house.creates[0], Written())
+    house.engine._wall_us = lambda: house.wall_us() - seconds(3600)
+    house.step()
+
+    assert house.state_of("o-1") == "unknown"
+    assert house.engine.obstacle == "no reading of the account has agreed for 60 s"
+
+
+async def test_a_change_to_nothing_or_less_is_refused(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500, count=500))
+    house.rest(house.creates[0])
+    house.port.requests.clear()
+    quoting(house, Change(client_order_id="o-1", price=Price(4500), count=Qty(0)))
+
+    assert house.port.requests == []
+    assert [line.rule for line in house.engine.refusals.lines] == ["RISK_MALFORMED"]
 
 
 async def test_a_position_after_a_fill_that_is_not_ours_asks_for_a_reading(autojump_clock: MockClock) -> None:

@@ -5,7 +5,7 @@ from traderv3.domain.execution import Answer, Create, KeptIntent, Snapshot, Unkn
 from traderv3.domain.orders import Approved, Draft
 from traderv3.domain.units import Price, Qty
 from traderv3.trading.portfolio import Portfolio
-from traderv3.trading.reconciliation import ABSENCE_US, LAG_US_MAX, Reconciliation
+from traderv3.trading.reconciliation import ABSENCE_US, LAG_US_MAX, SKEW_US, Reconciliation
 
 
 class Account:
@@ -292,6 +292,63 @@ def test_doubt_lasts_until_a_reading_agrees() -> None:
     account.read(reading(at(0), positions=[held(1000)]))
 
     assert account.is_clean()
+
+
+def test_a_reading_older_than_what_was_missed_ends_no_doubt() -> None:
+    account = agreed()
+    account.known.doubt("the socket was lost", missed_us=at(10))
+    said = []
+    for step in (2, 10, 10 + SKEW_US / 1e6):
+        account.read(reading(at(step), positions=[held(1000)]), late_us=seconds(12 - step))
+        said.append((account.is_clean(), account.known.why))
+    account.read(reading(at(12), positions=[held(1000)]))
+
+    assert said == [(False, "the venue's reads are older than what was missed")] * 3
+    assert account.is_clean()
+
+
+def test_a_clock_set_back_after_something_was_missed_does_not_keep_the_doubt_for_as_long() -> None:
+    account = agreed()
+    account.known.note_move(at(3600))
+    account.known.doubt("the socket was lost", missed_us=at(3600))
+    for step in (0, 2):
+        account.read(reading(at(step), positions=[held(1000)]))
+
+    assert account.is_clean()
+
+
+def test_an_order_whose_answer_is_still_to_come_is_never_absent() -> None:
+    account = agreed()
+    draft = Draft(strategy="s", ticker=TICKER, is_bid=True, price=Price(5000), count=Qty(100))
+    account.portfolio.intend(draft, "o-1", at(0))
+    account.portfolio.apply(Answer(Create("o-1", Approved(draft, at(0))), Written(), at(0)), at(0))
+
+    assert account.read(reading(at(3600), positions=[held(1000)])) == []
+    assert account.state_of("o-1") == "sent"
+
+
+def test_money_is_adopted_without_what_an_order_held_that_is_gone() -> None:
+    account = agreed()
+    account.send("o-1", at(0))
+    account.read(reading(at(1), positions=[held(1000)], orders=[told("o-1", at_us=at(0))]))
+    said = []
+    for step in (3, 4, 6, 7, 12, 13, 14):  # it is gone, and nobody said so
+        account.read(reading(at(step), positions=[held(1000)], balance=BALANCE + 7))
+        said.append(account.portfolio.cash)
+
+    assert account.is_clean()
+    assert said == [BALANCE] * 5 + [BALANCE + 7] * 2
+
+
+def test_the_first_money_is_adopted_after_the_orders_that_hold_some_of_it() -> None:
+    account = Account()
+    account.send("o-1", NOW_US)
+    account.portfolio.apply(told("o-1"), NOW_US)
+    for step in range(10, 18, 2):
+        account.read(reading(NOW_US + seconds(step)))
+
+    assert account.is_clean()
+    assert account.portfolio.cash == BALANCE
 
 
 def test_differences_are_bounded() -> None:

@@ -41,7 +41,8 @@ class Surroundings:
 
     `rest` and `cross_check` answer with the fields of `messages.RestReport` and `CrossCheckReport`, or None. `epoch` is new
     for each process. `kill` ends an actor as if it had crashed, False if none of that name runs; None where nothing may be
-    acted on. `open_orders`: how many orders of ours rest or may rest.
+    acted on. `open_orders`: how many orders of ours rest or may rest; None where nobody carries orders. `unsure`: what a halt
+    still waits for at the venue.
     """
 
     environment: str
@@ -60,7 +61,8 @@ class Surroundings:
     trading: Callable[[], TradingReport]
     warnings: Callable[[], Sequence[str]]
     kill: Callable[[str], bool] | None
-    open_orders: Callable[[], int]
+    open_orders: Callable[[], int | None]
+    unsure: Callable[[], str | None] = lambda: None
     token: str
     audit: Callable[[Audited], None]
     mask: Callable[[Args], Args]
@@ -89,7 +91,7 @@ class Desk:
             wall_us=around.wall_us,
             event_to_socket=event_to_socket,
         )
-        powers = Powers(around.environment, around.feed, around.latch, around.kill, around.open_orders)
+        powers = Powers(around.environment, around.feed, around.latch, around.kill, around.open_orders, around.unsure)
         self.gate = CommandGate(
             make_commands(powers),
             around.token,
@@ -170,9 +172,13 @@ class Desk:
         cut_connections(self._around.port(), peer)
 
 
-def _risk(stand: Stand, open_orders: int) -> messages.Risk:
+def _risk(stand: Stand, open_orders: int | None) -> messages.Risk:
     return messages.Risk(
-        mode=stand.mode.value, since=rfc3339(stand.since_us), by=stand.by, reason=stand.reason, resting_orders=open_orders
+        mode=stand.mode.value,
+        since=rfc3339(stand.since_us),
+        by=stand.by,
+        reason=stand.reason,
+        resting_orders=open_orders or 0,
     )
 
 

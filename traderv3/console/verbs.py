@@ -30,22 +30,28 @@ EFFECTS: Final = {
     Mode.ACTIVE: "trading may go on",
     Mode.HALTED: "trading is halted",
 }
+NOT_CARRIED: Final = "this trader carries no orders and cancels none"
+MAY_REST: Final = "may still rest"  # `traderv3 halt` looks for these two
+UNCERTAIN: Final = "the venue's own word is waited for"
 COUNT_LOOK_S: Final = 0.01
 COUNT_LOOKS: Final = 150  # a halt holds at once; so often is looked to say what became of the orders
+WORD_LOOKS: Final = 300  # and so often for the venue's word: a read is believed to be newer than a strike after 1.5 s
 
 
 @dataclass(frozen=True, slots=True)
 class Powers:
     """What the verbs act on. `kill` says whether an actor of that name ran; None: nothing may be acted on (a replay).
 
-    `open_orders`: how many orders of ours rest or may rest, as whoever carries them out knows.
+    `open_orders`: how many orders of ours rest or may rest, as whoever carries them out knows; None where nobody does.
+    `unsure`: what a halt still waits for at the venue, in a sentence; None once the venue's own word is there.
     """
 
     environment: str
     feed: Feed
     latch: Latch
     kill: Callable[[str], bool] | None
-    open_orders: Callable[[], int] = lambda: 0
+    open_orders: Callable[[], int | None] = lambda: 0
+    unsure: Callable[[], str | None] = lambda: None
 
 
 def make_commands(powers: Powers) -> dict[str, Command]:
@@ -85,16 +91,20 @@ def _set_mode(powers: Powers, verb: str) -> Command:
     return Command(run, lambda _: f"{verb.upper()} {powers.environment.upper()}")
 
 
-async def _count(powers: Powers, before: int) -> str:
+async def _count(powers: Powers, before: int | None) -> str:
     """What became of the orders that were open before a halt, as far as it can be said soon."""
-    left = powers.open_orders()
-    for _ in range(COUNT_LOOKS):
-        if not left:
+    if before is None:
+        return NOT_CARRIED
+    left, unsure = powers.open_orders() or 0, powers.unsure()
+    for look in range(WORD_LOOKS):
+        if (left and look >= COUNT_LOOKS) or (not left and unsure is None):
             break
         await trio.sleep(COUNT_LOOK_S)
-        left = powers.open_orders()
+        left, unsure = powers.open_orders() or 0, powers.unsure()
     said = f"cancelled {max(0, before - left)} of {before} orders"
-    return f"{said}; {left} may still rest, and are cancelled until none does" if left else said
+    if left:
+        return f"{said}; {left} {MAY_REST}, and are cancelled until none does"
+    return said if unsure is None else f"{said} as far as is known; {UNCERTAIN} ({unsure})"
 
 
 def _resync(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:

@@ -2,7 +2,7 @@
 
 Standard library alone, so that a halt is not held up by imports. Nothing is taken from the surroundings (no proxy).
 Units: seconds.
-Never: a wait without an end; a command to another environment's trader (the typed word names the environment).
+Never: a wait without an end; a command, or the token, to another environment's trader or to what is none.
 """
 
 import http.client
@@ -10,11 +10,11 @@ import json
 import secrets
 from typing import Any, Final
 
-from traderv3.config.whereabouts import Whereabouts
+from traderv3.config.whereabouts import CONSOLE_FILE, Whereabouts
 
 ANSWER_S: Final = 2.0
 ALIVE_S: Final = 0.5  # a trader whose loop runs answers within 50 ms; after this it is not waited for
-COMMAND_S: Final = 5.0  # a halt says after 1.5 s at the latest what became of the orders
+COMMAND_S: Final = 5.0  # a halt says after 3 s at the latest what became of the orders
 BYTES_MAX: Final = 64 << 20
 
 
@@ -47,11 +47,18 @@ class TraderApi:
         return body
 
     def command(self, name: str, confirm: str, **args: str) -> str:
-        """Have it carried out; what the trader says of it. Raises `NoAnswer` and `CommandDenied`."""
+        """Have it carried out; what the trader says of it. Raises `NoAnswer` and `CommandDenied`.
+
+        The token goes to a trader of this environment whose process is there, not to whoever took a dead one's port.
+        """
         token = self._trader.token
         if token is None:
             msg = f"no control token in {self._trader.folder}: has a trader of this environment ever run here?"
             raise NoAnswer(msg)
+        if not self._trader.is_process_alive:
+            msg = f"the trader that wrote {self._trader.folder / CONSOLE_FILE} is gone"
+            raise NoAnswer(msg)
+        self.status()
         asked = {"id": secrets.token_hex(4), "name": name, "args": args, "confirm": confirm}
         status, body = self._ask("POST", "/v3/commands", within_s=COMMAND_S, body=asked, token=token)
         said = str(body.get("reason") or body.get("error") or f"HTTP {status}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from traderv3.config.environment import Orders
 from traderv3.config.problems import ConfigurationProblems
 from traderv3.config.settings import Settings
 from traderv3.config.whereabouts import Whereabouts, find_trader
@@ -20,6 +21,9 @@ from traderv3.operator.text import order_lines, position_lines, status_block
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
+# What a trader's answer to `halt` says (`console.verbs`, which is not imported: a halt is not held up).
+NOT_CARRIED: Final = "this trader carries no orders"
+NOT_CERTAIN: Final = ("may still rest", "the venue's own word is waited for")
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
@@ -79,20 +83,27 @@ def _show(trader: Whereabouts, args: argparse.Namespace) -> int:
 
 
 def _halt(trader: Whereabouts, reason: str, load_settings: Callable[[], Settings | None]) -> int:
-    """Through the trader if it answers, else without it."""
+    """Through the trader if it answers, else without it; the venue too, where the trader has no way to it."""
     api = TraderApi(trader)
+    is_kept = False
     try:
         api.health()
-        _say(api.command("halt", f"HALT {trader.environment.upper()}", reason=reason))
+        said = api.command("halt", f"HALT {trader.environment.upper()}", reason=reason)
     except NoAnswer as cause:
         _say(f"{cause}; halting without it")
     except CommandDenied as cause:
         _say(f"the trader does not halt as asked: {cause}; halting without it")
     else:
-        return EXIT_OK
+        _say(said)
+        is_kept = True
+        if NOT_CARRIED not in said:
+            return EXIT_FAILED if any(words in said for words in NOT_CERTAIN) else EXIT_OK
+        if trader.environment.policy.orders is Orders.SHADOW:
+            return EXIT_OK
+        _say("orders of an earlier run may rest: cancelling from here")
     from traderv3.operator.without_trader import halt_without  # noqa: PLC0415  # a halt that is heard is not held up
 
-    return halt_without(trader, reason, load_settings, _say)
+    return halt_without(trader, reason, load_settings, _say, is_kept=is_kept)
 
 
 def _resume(trader: Whereabouts, reason: str, confirm: str | None) -> int:

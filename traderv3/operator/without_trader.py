@@ -42,18 +42,24 @@ INTENT_FILE: Final = "intents.jsonl"
 Say = Callable[[str], None]
 
 
-def halt_without(trader: Whereabouts, reason: str, load_settings: Callable[[], Settings | None], say: Say) -> int:
-    """Do all of it, and say what was done; the exit code is 0 if the halt is kept and no order rests for certain."""
+def halt_without(
+    trader: Whereabouts, reason: str, load_settings: Callable[[], Settings | None], say: Say, *, is_kept: bool = False
+) -> int:
+    """Do all of it, and say what was done; the exit code is 0 if the halt is kept and no order rests for certain.
+
+    `is_kept`: the trader itself has kept the halt, but has no way to the venue; the third part alone is done.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # `say` tells it
-    return trio.run(_halt, trader, reason, load_settings, say)
+    return trio.run(_halt, trader, None if is_kept else reason, load_settings, say)
 
 
-async def _halt(trader: Whereabouts, reason: str, load_settings: Callable[[], Settings | None], say: Say) -> int:
+async def _halt(trader: Whereabouts, reason: str | None, load_settings: Callable[[], Settings | None], say: Say) -> int:
     settings = load_settings()
     kept: list[bool] = []
     is_certain = False
     async with trio.open_nursery() as nursery:  # a disk that hangs does not keep us from the venue
-        nursery.start_soon(_write_down, trader, reason, say, kept.append)
+        if reason is not None:
+            nursery.start_soon(_write_down, trader, reason, say, kept.append)
         if settings is None:
             say("without a sound configuration the venue cannot be reached from here: cancel at the venue by hand")
         else:

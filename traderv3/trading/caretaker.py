@@ -99,6 +99,6 @@ class Caretaker:
     def _check_overdue(self, order: Order, at_us: int) -> None:
         since_us = order.in_flight.since_us if order.in_flight is not None else order.since_us
         is_awaited = order.in_flight is not None or order.state in (OrderState.INTENDED, OrderState.SENT)
-        if is_awaited and at_us - since_us > ANSWER_S * 1e6:
+        if is_awaited and abs(at_us - since_us) > ANSWER_S * 1e6:
             self._portfolio.lose_one(order.client_order_id, f"no answer for {ANSWER_S:g} s", at_us)
             self._ask(f"{order.client_order_id} was not answered")

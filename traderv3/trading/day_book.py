@@ -32,6 +32,7 @@ log = structlog.get_logger(component="risk")
 ACCOUNT: Final = "account"  # the scope beside the strategies' names
 DAY_US: Final = 86_400_000_000
 MINUTE_US: Final = 60_000_000
+LEAP_US: Final = 1_000_000  # an order so far ahead was sent by a clock that was set back since
 BLIND_US: Final = 30_000_000
 KEEP_S: Final = 1.0
 SENT_MAX: Final = 10_000  # of the last minute; the venue's highest tier takes 800 orders a second, ours asks 10
@@ -216,6 +217,8 @@ class DayBook:
                 track.began = track.latest
         while self._recent and self._recent[0].at_us <= at_us - MINUTE_US:
             self._recent.popleft()
+        while self._recent and self._recent[-1].at_us > at_us + LEAP_US:
+            self._recent.pop()
         over = [lock for lock in kept.locks if lock.until_us <= at_us]
         for lock in over:
             kept.locks.remove(lock)
@@ -272,6 +275,7 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # its owner's alone
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

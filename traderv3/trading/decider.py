@@ -176,7 +176,7 @@ class Decider:
         if order.state is not OrderState.RESTING or order.in_flight is not None:
             return None
         request: Amend | Decrease
-        if change.price == order.price and change.count < order.remaining:
+        if change.price == order.price and 0 < change.count < order.remaining:
             request = Decrease(order.client_order_id, order.order_id, order.ticker, change.count)
         else:
             verdict = assess(change, self.risk_facts(at_us), self._limits)

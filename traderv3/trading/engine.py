@@ -127,6 +127,7 @@ class Engine:
         self._well_at = trio.current_time()  # when the account was last heard and agreed upon
         self._to_halt: str | None = None
         self._has_recalled = False
+        self._recalled: set[str] = set()  # what an earlier run left open, and nothing is known of yet
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class Engine:
         """Step at every piece of news until told to stop; then cancel what is ours, as long as `FAREWELL_S` allows."""
         await self._recall(lifeline)
         lifeline.started()
-        self._doubt("the engine starts")
+        self._doubt("the engine starts", self._wall_us())
         self._well_at = trio.current_time()
         while not lifeline.stopping.is_set():
             lifeline.beat()
@@ -166,6 +167,7 @@ class Engine:
             latest_us = self._wall_us() - int(LIMITS.order_s * 1e6)
             for kept in self._log.open:
                 self.portfolio.recall(kept, min(kept.at_us, latest_us))
+                self._recalled.add(kept.client_order_id)
             self._has_recalled = True
 
     async def _halt(self, reason: str) -> None:
@@ -202,7 +204,7 @@ class Engine:
         stand, known = self.latch.stand, self.reconciliation
         if stand.mode is Mode.HALTED:
             return f"trading is halted by {stand.by}: {stand.reason}"
-        if known.is_clean and known.calibrated_us is not None and at_us - known.calibrated_us > UNREAD_US:
+        if known.is_clean and known.calibrated_us is not None and abs(at_us - known.calibrated_us) > UNREAD_US:
             known.doubt(f"no reading of the account has agreed for {UNREAD_US // 1_000_000} s")
         trouble = self.senses.account_trouble()
         if trouble is None and not known.is_clean:
@@ -213,7 +215,8 @@ class Engine:
         """Show the day book what all of it comes to now; what a stop wants back is cancelled."""
         portfolio, name = self.portfolio, self.strategy.name
         own = {name: portfolio.of_strategy(name)}
-        self.day.look(self._valuation.standing(portfolio.cash, portfolio.positions, own, portfolio.turnover), at_us)
+        if self.reconciliation.as_of_us:  # what an earlier run bought is no turnover of now
+            self.day.look(self._valuation.standing(portfolio.cash, portfolio.positions, own, portfolio.turnover), at_us)
         facts = self.decider.risk_facts(at_us)
         if facts.day.locks:
             for order, why in stopped_orders(facts):
@@ -221,15 +224,15 @@ class Engine:
 
     # -- what came -----------------------------------------------------------------------------------------------------
 
-    def _doubt(self, why: str) -> None:
-        self.reconciliation.doubt(f"{why}: the account is read")
+    def _doubt(self, why: str, at_us: int) -> None:
+        self.reconciliation.doubt(f"{why}: the account is read", missed_us=at_us)
         self.senses.ask(why)
 
     def _take_all(self, at_us: int) -> None:
         for item in self._inbox.take():
             match item:
                 case Missed(why):
-                    self._doubt(why)
+                    self._doubt(why, at_us)
                 case Snapshot():
                     self._take_reading(item, at_us)
                 case MarketLifecycle():
@@ -292,9 +295,14 @@ class Engine:
                 self.reconciliation.note_move(at_us)
         for told in reading.orders:
             self._apply(told, at_us, reading.as_of_us)
+        self.portfolio.keep_foreign(
+            {each.order_id for each in reading.orders if each.status == "resting"}, reading.as_of_us
+        )
         offset_us = self.senses.clock_offset_us() or 0
         for key in self.reconciliation.take(reading, self.portfolio, at_us=at_us, offset_us=offset_us):
             self.portfolio.absent(key, at_us)
+            if key in self._recalled:  # whoever sent it is long gone; of this run's own, a void one may yet turn up
+                self._log.note(key, is_over=True)
         unknown = [order for order in self.portfolio.open.values() if order.state is OrderState.UNKNOWN]
         if unknown or self.reconciliation.is_in_doubt:
             self.senses.ask("the account is not agreed upon yet")

@@ -102,6 +102,7 @@ class TradingLatch:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
         with fresh.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)  # its owner's alone
             file.write(msgspec.json.encode(stand))
             file.flush()
             os.fsync(file.fileno())

@@ -7,7 +7,7 @@
 A reading may be older than what the socket told, or younger; the venue's own times say which. So it agrees if it shows
 our position as it is, or as it was before any of the fills that are younger than the reading. What disagrees in two
 readings running, by the same amount, is a difference: the venue's number is adopted, both are shown, and nothing new is
-sent before a later reading agrees.
+sent before a later reading agrees. What was missed is in a reading only if that is younger.
 Units: counts 0.01 contract, money 1e-6 dollar, times microseconds since the epoch.
 Never: an absence out of an error, or out of a reading older than the request; a number that is adopted in silence.
 """
@@ -33,7 +33,6 @@ FILLS_KEPT: Final = 4096
 DIFFERENCES_KEPT: Final = 200
 FEE_MAX: Final = 350  # money per 0.01 contract: twice the highest fee there is
 _AGREED: Final = "the account agrees with the venue's"
-
 _BALANCE: Final = ("balance", "cash")
 
 
@@ -47,6 +46,7 @@ class Mismatch:
     venue: str
     amount: int
     held: HeldPosition | None = None
+    balance: Money | None = None
 
 
 class Reconciliation:
@@ -64,6 +64,8 @@ class Reconciliation:
         self._differences: dict[tuple[str, str], DifferenceLine] = {}
         self._fills: deque[tuple[int, str, int]] = deque(maxlen=FILLS_KEPT)
         self._moved_us = 0
+        self._missed_us = 0  # 0: nothing that a reading has not shown since
+        self._is_comparable = False  # the balance, in the reading at hand
         self._compared_us = 0  # when the balance was last compared
 
     @property
@@ -77,9 +79,10 @@ class Reconciliation:
         """Another reading should come soon."""
         return not self.is_clean or bool(self._suspected)
 
-    def doubt(self, why: str) -> None:
-        """Something may have been lost: only a reading that agrees makes it clean again."""
+    def doubt(self, why: str, *, missed_us: int = 0) -> None:
+        """Only a reading that agrees makes it clean again; one younger than `missed_us` if something may have been missed."""
         self.is_clean, self.why = False, why
+        self._missed_us = max(self._missed_us, missed_us)
 
     def note_fill(self, fill: Fill) -> None:
         """A fill was booked that was not known before."""
@@ -96,6 +99,10 @@ class Reconciliation:
         if reading.as_of_us < self.as_of_us:
             return []  # another replica, further behind: it tells nothing new
         self.as_of_us, self._as_of_ours_us = reading.as_of_us, reading.as_of_us - offset_us
+        self._moved_us, self._missed_us = min(self._moved_us, at_us), min(self._missed_us, at_us)  # a clock set back
+        told = {order.client_order_id for order in reading.orders}
+        is_ghost = any(order.state is OrderState.RESTING and key not in told for key, order in portfolio.open.items())
+        self._is_comparable = self._as_of_ours_us > self._moved_us + SKEW_US and not is_ghost
         absent = list(self._absent(portfolio.open.values(), reading))
         found = {(each.what, each.key): each for each in self._compare(reading, portfolio)}
         if self._is_agreed:
@@ -106,7 +113,7 @@ class Reconciliation:
                     portfolio.adopt_position(each, max(each.updated_us, reading.as_of_us))
             self._adopt(found.values(), portfolio, at_us)
             unknown = [key for key, order in portfolio.open.items() if _is_awaited(order) and key not in absent]
-            self._is_agreed = self._is_read and not found and not unknown and self._is_still
+            self._is_agreed = self._is_read and not found and not unknown and self._is_comparable
             self.why = f"{len(unknown)} orders of before are looked for" if unknown else "a second reading is to agree"
             self._is_read = True
         if self._is_agreed and at_us - self._as_of_ours_us > LAG_US_MAX:
@@ -115,17 +122,14 @@ class Reconciliation:
             self._agree(at_us)
         return absent
 
-    @property
-    def _is_still(self) -> bool:
-        """Nothing of ours has moved that the reading might not show."""
-        return self._as_of_ours_us > self._moved_us + SKEW_US
-
     def _agree(self, at_us: int) -> None:
         """All that could be compared agrees. Only a reading that compared the balance, too, ends a doubt."""
-        if self._is_still:
-            self._compared_us = at_us
+        if self._missed_us and self._as_of_ours_us <= self._missed_us + SKEW_US:
+            self.why = "the venue's reads are older than what was missed"
+        elif self._is_comparable:
+            self._compared_us, self._missed_us = at_us, 0
             self._settle()
-            self.is_clean, self.why = True, "the account agrees with the venue's"
+            self.is_clean, self.why = True, _AGREED
         elif self.is_clean and at_us - self._compared_us > UNCOMPARED_US:
             self.doubt("trading rests for a moment, so that the balance can be compared")
         elif not self.is_clean:
@@ -139,7 +143,7 @@ class Reconciliation:
         self._adopt(confirmed, portfolio, at_us)
         self._show(confirmed, at_us)
         self._suspected = {key: each for key, each in found.items() if each not in confirmed}
-        if not self._is_still and _BALANCE in before:  # not compared: neither confirmed nor refuted
+        if not self._is_comparable and _BALANCE in before:  # not compared: neither confirmed nor refuted
             self._suspected[_BALANCE] = before[_BALANCE]
 
     # -- comparing -----------------------------------------------------------------------------------------------------
@@ -173,36 +177,42 @@ class Reconciliation:
         """
         cash, free, balance = portfolio.cash, portfolio.free, reading.balance
         if cash is None or free is None:
-            yield Mismatch("balance", "cash", "unknown", format_money(balance), balance)
+            yield Mismatch("balance", "cash", "unknown", format_money(balance), balance, balance=balance)
             return
-        if not self._is_still:
-            return  # it may show the last change or not; the next one is old enough
+        if not self._is_comparable:
+            return  # it may show the last change or not, or what an order held that is gone; a later one will tell
         claimed = sum(_claim_at_most(order.is_bid, order.price, order.remaining) for order in portfolio.open.values())
         claimed += sum(
             _claim_at_most(order.is_yes, order.yes_price, order.remaining) for order in portfolio.foreign.values()
         )
         if not cash - claimed <= balance <= cash:
-            yield Mismatch("balance", "cash", format_money(free), format_money(balance), balance - free)
+            yield Mismatch(
+                "balance", "cash", format_money(free), format_money(balance), balance - free, balance=balance
+            )
 
     def _absent(self, orders: Iterable[Order], reading: Snapshot) -> Iterable[str]:
-        """Orders whose request would have arrived before the reading, which holds all since then, and does not hold them."""
+        """Orders whose request would have arrived before the reading, which holds all since then, and does not hold them.
+
+        Not those whose answer is still to come: by a clock that was set forward they seem old.
+        """
         told = {order.client_order_id for order in reading.orders}
         for order in orders:
             is_late = self._as_of_ours_us > order.since_us + ABSENCE_US
-            if is_late and _is_awaited(order) and order.client_order_id not in told:
+            if is_late and order.state is OrderState.UNKNOWN and order.client_order_id not in told:
                 yield order.client_order_id
 
     # -- consequences --------------------------------------------------------------------------------------------------
 
     def _adopt(self, found: Iterable[Mismatch], portfolio: Portfolio, at_us: int) -> None:
-        for each in found:
+        for each in sorted(found, key=lambda each: each.what == "balance"):  # what orders hold is added to it
             match each.what:
                 case "position" if each.held is not None:
                     portfolio.adopt_position(each.held, max(each.held.updated_us, self.as_of_us))
                 case "position":
                     portfolio.adopt_nothing(each.key, self.as_of_us)
                 case "balance":
-                    portfolio.adopt_cash(Money(each.amount + (portfolio.free or 0)))
+                    assert each.balance is not None
+                    portfolio.adopt_cash(each.balance)
                 case "order":
                     portfolio.absent(each.key, at_us)
 
