@@ -51,7 +51,7 @@ def resumed(page: Page, served: Served) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("resumed")
-def test_halt_takes_the_right_word_only_and_answers_with_counts(page: Page, served: Served) -> None:
+def test_halt_takes_the_right_word_only_and_says_what_it_did(page: Page, served: Served) -> None:
     open_console(page, served, has_token=True)
     assert served.token not in page.url  # moved to memory
     page.keyboard.press("Shift+K")
@@ -62,7 +62,7 @@ def test_halt_takes_the_right_word_only_and_answers_with_counts(page: Page, serv
     confirm(page, "HALT SIM")
 
     expect(page.get_by_test_id("command-result")).to_have_attribute("data-ok", "true", timeout=SOON_MS)
-    expect(page.get_by_test_id("command-result")).to_contain_text("0 of 0")
+    expect(page.get_by_test_id("command-result")).to_contain_text("this trader carries no orders and cancels none")
     assert mode(page, served) == "halted"
     expect(page.get_by_test_id("alert").filter(has_text="halt")).not_to_have_count(0, timeout=SOON_MS)
 

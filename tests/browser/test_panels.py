@@ -86,7 +86,7 @@ def test_every_panel_shows_what_the_status_says_at_that_moment(page: Page, serve
 
 
 def test_the_ladder_shows_the_whole_book_of_the_chosen_market(page: Page, served: Served) -> None:
-    tickers = status_of(page, served)["markets"]
+    tickers = until(page, "markets are chosen", lambda: status_of(page, served)["markets"])
     open_console(page, served, f"?market={tickers[3]}")
 
     def same() -> bool:
@@ -96,7 +96,7 @@ def test_the_ladder_shows_the_whole_book_of_the_chosen_market(page: Page, served
         assert book["yes"]
         assert asks
         for price, size in book["yes"] + asks:
-            assert size in shown[price]["text"].replace(",", ""), (price, size)
+            assert size in shown.get(price, {"text": "no row"})["text"].replace(",", ""), (price, size)
         standing = [row for row in shown.values() if re.search(r"\d\.\d\d", row["text"])]
         assert len(standing) == len({price for price, _ in book["yes"] + asks})
         return True

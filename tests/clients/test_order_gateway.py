@@ -265,6 +265,25 @@ async def test_without_a_disk_no_order_goes_and_every_cancel(
         assert at.gateway.trouble is None
 
 
+async def test_a_disk_that_is_well_again_is_no_trouble_though_nobody_writes(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as at:
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("traderv3.storage.intent_log._write_all", refuse)
+        await at.submit(at.create())
+        await trio.sleep(3)
+        during = at.gateway.trouble
+        monkeypatch.undo()
+        await trio.sleep(1.5)
+
+        assert "intent log cannot be written" in (during or "")
+        assert at.gateway.trouble is None
+
+
 async def test_a_disk_that_hangs_holds_up_no_cancel(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,3 +148,14 @@ def test_a_trading_world_that_broke_an_invariant_does_so_no_more(seed: int) -> N
 
 def test_an_exchange_that_begins_anew_is_believed() -> None:
     trading(Fault(12.0, "exchange dies"))
+
+
+def test_orders_of_which_nothing_is_known_are_found_absent_also_after_a_clock_set_back() -> None:
+    """Seed 302: they were dated later than every reading for as long as the clock was set back."""
+    trading(Fault(8.0, "orders", "lost", for_s=6.0, amount=0.7), Fault(13.0, "clock", "back", amount=600.0))
+
+
+def test_a_full_disk_is_no_trouble_any_more_once_it_is_well_though_nobody_writes() -> None:
+    """Seed 303: the gateway looked again with the next order only, and with its market closed none was wanted."""
+    closed = (Fault(16.0 + number / 10, "market", "close") for number in range(40))
+    trading(Fault(10.0, "disk full", for_s=25.0), *closed)

@@ -446,6 +446,8 @@ async def test_a_clock_set_back_stops_neither_the_wait_for_a_reading_nor_that_fo
     house.answer(house.creates[0], Written())
     house.engine._wall_us = lambda: house.wall_us() - seconds(3600)
     house.step()
+    await trio.sleep(31)
+    house.step()
 
     assert house.state_of("o-1") == "unknown"
     assert house.engine.obstacle == "no reading of the account has agreed for 60 s"

@@ -18,6 +18,7 @@ Never: a second try, a guess what became of a request, a new order after a halt.
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
 
@@ -63,6 +64,7 @@ STALE_US: Final = 2_000_000  # an approval is for a moment
 CLOCK_US: Final = 100_000  # so much a clock may be set back while nobody notices
 KEEPING_MAX: Final = 64
 DISK_S: Final = 0.05  # a cancel waits so long for the disk
+PROBE_S: Final = 1.0  # a disk in trouble is tried so often
 STOP_S: Final = 2.0
 MOVED: Final = "the trading latch moved after it was approved"
 GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
@@ -199,6 +201,7 @@ class OrderGateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._obey)
             nursery.start_soon(self._keep_groups)
+            nursery.start_soon(self._probe_disk)
             nursery.start_soon(self._send_orders, nursery)
             nursery.start_soon(self._send_cancels, nursery)
             await lifeline.wait(lifeline.stopping.wait)
@@ -239,6 +242,23 @@ class OrderGateway:
             await self._intents.start()
         finally:
             self._has_looked = True
+
+    async def _probe_disk(self) -> None:
+        """A disk in trouble is tried again also while nobody has anything to write."""
+        while True:
+            await trio.sleep(PROBE_S)
+            if self._account.disk_trouble is not None:
+                with suppress(OSError):
+                    await self._keep([])
+
+    async def _keep(self, requests: Sequence[Request]) -> None:
+        """On the disk when this returns. Raises `OSError`; either is remembered."""
+        try:
+            await self._intents.keep(requests, self._wall_us())
+        except OSError as exc:
+            self._account.disk_trouble = str(exc)
+            raise
+        self._account.disk_trouble = None
 
     # -- the halt ------------------------------------------------------------------------------------------------------
 
@@ -291,10 +311,8 @@ class OrderGateway:
             account = self._account
             account.disk_busy_since = trio.current_time()
             try:
-                await self._intents.keep(batch, self._wall_us())
-                account.disk_trouble = None
+                await self._keep(batch)
             except OSError as exc:
-                account.disk_trouble = str(exc)
                 self._drop_all(batch, f"the intent log cannot be written: {exc}")
                 slots.release()
                 continue
@@ -362,10 +380,8 @@ class OrderGateway:
             return
         self._keeping += 1
         try:
-            await self._intents.keep(batch, self._wall_us())
-            self._account.disk_trouble = None
-        except OSError as exc:
-            self._account.disk_trouble = str(exc)
+            with suppress(OSError):
+                await self._keep(batch)
         finally:
             self._keeping -= 1
             kept.set()

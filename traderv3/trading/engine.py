@@ -123,6 +123,7 @@ class Engine:
         self._valuation = Valuation(feed)
         self._determined: dict[str, MarketLifecycle] = {}  # markets that are not settled yet
         self._looked_us = 0
+        self._stepped_us = 0
         self.stepped_at = -math.inf  # on Trio's clock: whether anybody looks after what is open
         self._well_at = trio.current_time()  # when the account was last heard and agreed upon
         self._to_halt: str | None = None
@@ -181,7 +182,9 @@ class Engine:
     def step(self) -> None:
         """Take what came, look after what is open, decide, send. Never waits."""
         at_us, now = self._wall_us(), trio.current_time()
-        self.stepped_at = now
+        if at_us < self._stepped_us:
+            self.portfolio.redate(at_us)
+        self.stepped_at, self._stepped_us = now, at_us
         self._take_all(at_us)
         self.obstacle = self._find_obstacle(at_us)
         if self.reconciliation.is_clean and self.senses.account_trouble() is None:

@@ -163,6 +163,14 @@ class Portfolio:
         step(order, OrderEvent.SEEN_ABSENT, at_us, "a later read of the account does not hold it")
         self._changed(order)
 
+    def redate(self, at_us: int) -> None:
+        """Our clock was set back to this: nothing of what is open happened later."""
+        for order in self._open.values():
+            order.created_us, order.since_us = min(order.created_us, at_us), min(order.since_us, at_us)
+            if order.doubt is not None:
+                order.doubt = replace(order.doubt, since_us=min(order.doubt.since_us, at_us))
+        self.version += 1
+
     # -- the venue's word on what it comes to ------------------------------------------------------------------------
 
     def keep_foreign(self, listed: Collection[str], as_of_us: int) -> None:

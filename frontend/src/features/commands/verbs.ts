@@ -16,7 +16,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
     {
       title: () => "Halt trading",
       effect: [
-        "Cancels every resting order and sends no new one, until trading is resumed here. A restart does not lift it.",
+        "Cancels every order of the account, those made by hand too, and sends no new one until trading is resumed. A restart does not lift it.",
         "Positions stay as they are: a halt sells nothing. Market data goes on.",
         "While the exchange itself is paused it takes no cancels; in a pause of trading it does.",
       ],

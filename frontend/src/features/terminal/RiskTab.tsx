@@ -9,7 +9,7 @@ import { Limits } from "../trading/Limits";
 const MODES: Readonly<Record<Risk["mode"], { readonly glyph: string; readonly meaning: string }>> = {
   active: { glyph: "●", meaning: "everything is allowed" },
   reducing: { glyph: "❚❚", meaning: "entries are paused: positions may shrink, none may grow" },
-  halted: { glyph: "■", meaning: "halted: no order is sent, and none rests" },
+  halted: { glyph: "■", meaning: "halted: no new order is sent, and what rests is cancelled" },
 };
 
 /** What trading is allowed to do, and who said so; and each limit with how much of it is used. */
