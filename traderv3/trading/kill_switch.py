@@ -11,9 +11,9 @@ Never: a way to let trading go on.
 
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 import trio
@@ -49,14 +49,18 @@ class KillSwitch:
     async def run(self, lifeline: Lifeline) -> None:
         """Watch until cancelled. The first look is over before anybody who waits for `started` may trade."""
         await self._look()
-        async with trio.open_nursery() as nursery:
-            if self._hear is not None:
-                await nursery.start(self._heed_signals, self._hear)
-            lifeline.started()
-            while True:
-                lifeline.beat()
-                await trio.sleep(LOOK_S)
-                await self._look()
+        with self._hear() if self._hear is not None else nullcontext() as signals:
+            async with trio.open_nursery() as nursery:
+                if signals is not None:
+                    nursery.start_soon(self._heed_signals, signals)
+                lifeline.started()
+                await self._watch(lifeline)
+
+    async def _watch(self, lifeline: Lifeline) -> NoReturn:
+        while True:
+            lifeline.beat()
+            await trio.sleep(LOOK_S)
+            await self._look()
 
     async def _look(self) -> None:
         reason = self._read()
@@ -74,13 +78,9 @@ class KillSwitch:
             return f"{self._file} cannot be read: {exc.strerror or exc}"
         return first or f"{self._file} is there; remove it before `resume`"
 
-    async def _heed_signals(
-        self, hear: Callable[[], Signals], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with hear() as signals:
-            task_status.started()
-            async for number in signals:
-                await self._halt(f"signal {signal.Signals(number).name}", "a signal asked for it")
+    async def _heed_signals(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            await self._halt(f"signal {signal.Signals(number).name}", "a signal asked for it")
 
     async def _halt(self, by: str, reason: str) -> None:
         try:
