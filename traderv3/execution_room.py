@@ -26,6 +26,7 @@ from traderv3.config.environment import Orders
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
 from traderv3.core.clock import WallClock
+from traderv3.core.disk import Blocking
 from traderv3.core.event_bus import EventBus
 from traderv3.core.supervision import Backoff, ChildSpec, Strategy, SupervisorSpec
 from traderv3.domain.execution import AccountFact, AccountReads, EngineItem, Missed, OrderPort, Snapshot
@@ -44,7 +45,6 @@ from traderv3.domain.tape import Tape
 from traderv3.domain.trading_report import FillLine, OrderLine, TradingReport
 from traderv3.domain.units import Money, Qty
 from traderv3.storage.intent_log import IntentFile
-from traderv3.storage.write_queue import Blocking
 from traderv3.trading.day_book import DayBook
 from traderv3.trading.decider import Senses
 from traderv3.trading.engine import Engine

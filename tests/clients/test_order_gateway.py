@@ -273,7 +273,7 @@ async def test_a_disk_that_is_well_again_is_no_trouble_though_nobody_writes(
         def refuse(*_: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr("traderv3.storage.intent_log._write_all", refuse)
+        monkeypatch.setattr("traderv3.core.disk.write_all", refuse)
         await at.submit(at.create())
         await trio.sleep(3)
         during = at.gateway.trouble

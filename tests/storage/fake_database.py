@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import trio
 
+from traderv3.core.disk import Blocking
 from traderv3.storage.database import DatabaseTrouble, RowsRefused
 from traderv3.storage.rows import AnyRow, Stored
-from traderv3.storage.write_queue import Blocking
 
 T = TypeVar("T")
 

@@ -16,9 +16,10 @@ from trio.testing import MockClock
 from tests.storage.fake_database import FakeDatabase, SlowRunner
 from tests.storage.making import AT_US, stored, transition
 from traderv3.config.limits import QueueLimits, SpillLimits
+from traderv3.core.disk import Blocking
 from traderv3.core.lifeline import Lifeline
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import Blocking, WriteQueue, on_the_spot
+from traderv3.storage.write_queue import WriteQueue, on_the_spot
 
 LIMITS = QueueLimits(capacity=1_000)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trio
@@ -17,6 +18,8 @@ from traderv3.trading.day_book import ACCOUNT, DAY_US, DayBook, Standing
 
 MIDNIGHT_US = 20_780 * DAY_US
 NOON_US = MIDNIGHT_US + DAY_US // 2
+T = TypeVar("T")
+
 HOUR_US = 3_600_000_000
 USD = 1_000_000
 LIMITS = replace(
@@ -32,9 +35,9 @@ def book(path: Path | None = None, at_us: int = NOON_US) -> DayBook:
     return DayBook(path, LIMITS, wall_us=lambda: at_us, blocking=on_the_spot)
 
 
-async def on_the_spot(work: Callable[[], None]) -> None:
+async def on_the_spot(work: Callable[[], T]) -> T:
     await trio.lowlevel.checkpoint()
-    work()
+    return work()
 
 
 def equity(dollars: int) -> Standing:
@@ -231,13 +234,13 @@ def _reading(path: Path, content: bytes) -> DayBook:
 async def test_a_full_disk_is_told_and_tried_again(tmp_path: Path, autojump_clock: MockClock) -> None:
     tries = 0
 
-    async def blocking(work: Callable[[], None]) -> None:
+    async def blocking(work: Callable[[], T]) -> T:
         nonlocal tries
         tries += 1
         await trio.lowlevel.checkpoint()
         if tries < 3:
             raise OSError(28, "No space left on device")
-        work()
+        return work()
 
     day = DayBook(tmp_path / "day.json", LIMITS, wall_us=lambda: NOON_US, blocking=blocking)
     day.note_order("KX-A", "s", NOON_US)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import trio
 
 from traderv3.core.clock import WallClock
+from traderv3.core.disk import Blocking
 from traderv3.storage.archive import StorageMeans
 from traderv3.storage.database import Database, DatabaseTrouble, open_database
 from traderv3.storage.journal import JournalMeans
@@ -21,7 +22,6 @@ from traderv3.storage.journal_writer import JournalWriter
 from traderv3.storage.rows import Stored
 from traderv3.storage.segments import Segment
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import Blocking
 
 FLUSH_S = 0.25
 # Whose blocking work is nothing but writing (or reading once) small files: on a full disk it fails as a whole.

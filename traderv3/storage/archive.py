@@ -18,6 +18,7 @@ import trio
 
 from traderv3.config.limits import JOURNAL, WRITE_QUEUE, JournalLimits
 from traderv3.core.clock import WallClock
+from traderv3.core.disk import Blocking
 from traderv3.core.event_bus import EventBus
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import ChildSpec, Strategy, SupervisorSpec
@@ -30,7 +31,7 @@ from traderv3.storage.recorder import Recorder
 from traderv3.storage.rows import RunEndedRow, RunStartedRow
 from traderv3.storage.segments import list_segments
 from traderv3.storage.spill import Spill
-from traderv3.storage.write_queue import Blocking, WriteQueue, Writing, in_thread
+from traderv3.storage.write_queue import WriteQueue, Writing, in_thread
 
 HISTORY_S: Final = 3.0  # a database that does not answer must not hold up the start
 ONE_SEGMENT: Final = JournalLimits(segment_bytes_max=1 << 40, segment_s_max=1e9, total_bytes_max=1 << 42)

@@ -25,10 +25,11 @@ import msgspec
 import structlog
 import trio
 
+from traderv3.core import disk
+from traderv3.core.disk import Blocking
 from traderv3.domain.execution import Create, KeptIntent, Request
 from traderv3.domain.orders import Draft
 from traderv3.protocol.wire import UNDECODABLE
-from traderv3.storage.write_queue import Blocking
 
 SESSION: Final = 10**9  # ids of one session; a thousand years of the smallest tier
 COMPACT_BYTES: Final = 8 << 20
@@ -239,26 +240,14 @@ class _Disk:
         assert self.is_sound
         assert self._file is not None
         self.is_sound = False
-        _write_all(self._file, data)
+        disk.write_all(self._file, data)
         self.size += len(data)
         self.is_sound = True
 
     def replace(self, data: bytes) -> None:
         """A new file in place of the old one; one of the two is there at any moment, whole."""
         self.is_sound = False
-        fresh = self._path.with_suffix(".new")
-        file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(file, data)
-            fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError:
-            os.close(file)
-            raise
+        file = disk.open_replaced(self._path, data)
         if self._file is not None:
             os.close(self._file)
         self._file, self.size, self.is_sound = file, len(data), True
@@ -270,13 +259,6 @@ class _Disk:
                 os.close(descriptor)
         self._file = self._lock = None
         self.is_sound = False
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-    os.fsync(file)
 
 
 def _line(request: Request, at_us: int) -> _Line:

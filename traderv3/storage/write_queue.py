@@ -25,6 +25,7 @@ import trio
 
 from traderv3.config.limits import RETENTION, WRITE_QUEUE, QueueLimits, RetentionLimits
 from traderv3.core.clock import WallClock
+from traderv3.core.disk import Blocking
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.mailbox import MailboxStats
 from traderv3.core.supervision import Backoff
@@ -36,12 +37,6 @@ from traderv3.storage.spill import Spill, SpillFull
 log = structlog.get_logger(component="write_queue")
 
 T = TypeVar("T")
-
-
-class Blocking(Protocol):
-    """Runs work that blocks, one piece at a time: in a worker thread live, on the spot in a simulation."""
-
-    async def __call__(self, work: Callable[[], T], /) -> T: ...
 
 
 class Writing(Protocol):

@@ -11,7 +11,6 @@ Units: money 1e-6 dollar, times microseconds since the epoch.
 Never: a lock that a restart, a full disk or a number that cannot be had takes away.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +21,10 @@ import msgspec
 import structlog
 import trio
 
+from traderv3.core.disk import Blocking, replace_file
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.risk_limits import DayLimits
 from traderv3.domain.units import Money, format_money
-from traderv3.trading.latch import Blocking
 
 log = structlog.get_logger(component="risk")
 
@@ -273,10 +272,4 @@ class DayBook:
 def _write(path: Path, content: bytes) -> None:
     """Blocks. The old file or the new one is there at any moment. Raises `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)  # its owner's alone
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace_file(path, content)

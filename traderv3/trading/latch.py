@@ -8,8 +8,7 @@ Units: times in microseconds since the epoch.
 Never: a milder mode than the file's after a restart.
 """
 
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +16,13 @@ import msgspec
 import structlog
 import trio
 
+from traderv3.core.disk import Blocking, replace_file
 from traderv3.domain.permission import Mode, NotKept, Stand
 
 log = structlog.get_logger(component="trading")
 
 REASON_MAX: Final = 200  # characters
 
-Blocking = Callable[[Callable[[], None]], Awaitable[None]]  # runs what may take the disk's time
 _STRICTNESS: Final = tuple(Mode)
 
 
@@ -100,15 +99,4 @@ class TradingLatch:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            os.fchmod(file.fileno(), 0o600)  # its owner's alone
-            file.write(msgspec.json.encode(stand))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, msgspec.json.encode(stand))
