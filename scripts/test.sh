@@ -71,7 +71,7 @@ printf '\n== pytest\n'
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'FAILED before pytest: %s\n' "${failed[*]}"
 fi
-python -m pytest "${workers[@]}" "$@"
+python -m pytest -n $(($(nproc) < 2 ? 1 : 2)) "$@"
 status=$?
 if [ ${#failed[@]} -gt 0 ] && [ $status = 0 ]; then
     status=1
