@@ -9,7 +9,6 @@ Run: python -m benchmarks.console_latency [--quick] [--seconds 10] [--markets 15
 import itertools
 import json
 import logging
-import random
 import re
 import resource
 import selectors
@@ -28,20 +27,16 @@ from unittest import mock
 import structlog
 import trio
 
+from benchmarks.processes import running_trader
 from benchmarks.rounds import Report, parse, parser, percentile, ratio, spread
 from tests.browser.load import write_day
 from tests.running import eventually, running_exchange
-from traderv3.app import create_app
 from traderv3.config.settings import load
-from traderv3.console.log_tap import LogTap
-from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
 from traderv3.core.clock import wall_us
-from traderv3.core.sockets import listen
 from traderv3.core.supervision import ActorChanged, Status
 from traderv3.domain.events import StateChanged
 from traderv3.domain.states import State
-from traderv3.run import open_configured_door
 
 CONSOLES: Final = (0, 1, 10, 100, 1_000)
 QUICK_CONSOLES: Final = (0, 1, 100)
@@ -101,24 +96,11 @@ async def measure(
             directory=folder,
             check_key=lambda _: None,
         )
-        with listen("127.0.0.1", 0) as listener:
-            rng = random.Random(1)
-            trader = Trader(
-                settings,
-                lambda trader: WebServer(create_app(trader), listener, trader.desk.hub),
-                wall_us=wall_us,
-                rng=rng,
-                tap=LogTap(),
-                token="benchmark",
-                door=open_configured_door(settings, rng),
-            )
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(trader.run)
-                await _until_ready(trader)
-                for _ in range(rounds):
-                    for consoles, figures in found.items():
-                        await _round(trader, consoles, seconds, figures)
-                await trader.stop("benchmark over")
+        async with running_trader(settings) as trader:
+            await _until_ready(trader)
+            for _ in range(rounds):
+                for consoles, figures in found.items():
+                    await _round(trader, consoles, seconds, figures)
     return found
 
 

@@ -9,10 +9,8 @@ below the market; the time ends when `send_all` of its last bytes has returned, 
 Run: python -m benchmarks.decision_to_wire [--quick]
 """
 
-import json
 import logging
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,8 +25,8 @@ import trio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from benchmarks.processes import QUIET, exchange
 from benchmarks.rounds import Report, arguments, percentile, spread
-from tests.running import COMMAND, clean_environment
 from traderv3.clients.door import Door
 from traderv3.clients.doors import open_door
 from traderv3.clients.order_gateway import OrderGateway
@@ -83,24 +81,15 @@ class Writes:
             yield
 
 
-@contextmanager
-def exchange(folder: Path, keys: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """A running one that knows these keys; its port and a market."""
-    command = [*COMMAND, "exchange", "--port", "0", "--data-dir", str(folder), "--activity", "0.001"]
+def known_to_the_exchange(folder: Path, keys: dict[str, Any]) -> list[str]:
+    """The arguments by which an exchange knows these keys."""
+    arguments = []
     for name, key in keys.items():
         path = folder / f"{name}.pem"
         public = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         path.write_bytes(key.public_key().public_bytes(*public))
-        command += ["--key-id", name, "--public-key", str(path)]
-    with subprocess.Popen(
-        command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        try:
-            listens = json.loads(process.stdout.readline())
-            yield int(listens["api_url"].rpartition(":")[2].partition("/")[0]), listens["markets"][0]
-        finally:
-            process.terminate()
+        arguments += ["--key-id", name, "--public-key", str(path)]
+    return arguments
 
 
 def signing_us(signer: Signer) -> list[float]:
@@ -197,7 +186,11 @@ def main() -> int:
         "Ed25519": ed25519.Ed25519PrivateKey.generate(),
     }
     found: dict[tuple[str, str], list[list[float]]] = {}
-    with tempfile.TemporaryDirectory() as name, exchange(Path(name), keys) as (port, ticker):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        exchange(Path(name), *QUIET, *known_to_the_exchange(Path(name), keys)) as venue,
+    ):
+        port, ticker = venue["port"], venue["markets"][0]
         for number in range(args.rounds):
             for key_name, key in keys.items():
                 signer = Signer(key_name, key)

@@ -12,12 +12,9 @@ import json
 import random
 import select
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +22,8 @@ import msgspec
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Event, Ping, Request, TextMessage
 
+from benchmarks.processes import QUIET, exchange
 from benchmarks.rounds import Report, arguments, percentile, spread
-from tests.running import COMMAND, clean_environment
 from traderv3.clients.doors import embedded_signer
 from traderv3.domain.matching import MatchingEngine
 from traderv3.domain.units import DOLLAR
@@ -66,22 +63,6 @@ def engine_rate(orders: int) -> float:
 
 
 # -- the process -------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def exchange(folder: Path) -> Iterator[tuple[int, Signer, str]]:
-    """A running one: its port, the signer it knows, and a market."""
-    command = [*COMMAND, "exchange", "--port", "0", "--data-dir", str(folder), "--activity", "0.001"]
-    with subprocess.Popen(
-        command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        try:
-            listens = json.loads(process.stdout.readline())
-            port = int(listens["api_url"].rpartition(":")[2].partition("/")[0])
-            yield port, embedded_signer(Path(listens["private_key_path"])), listens["markets"][0]
-        finally:
-            process.terminate()
 
 
 def request(signer: Signer, method: str, path: str, body: bytes = b"") -> bytes:
@@ -183,9 +164,11 @@ def main() -> int:
     found: dict[str, list[list[float]]] = {"book by REST": [], "order by REST": [], "order to its delta": []}
     with (
         tempfile.TemporaryDirectory() as name,
-        exchange(Path(name)) as (port, signer, ticker),
-        socket.create_connection(("127.0.0.1", port)) as connection,
+        exchange(Path(name), *QUIET) as venue,
+        socket.create_connection(("127.0.0.1", venue["port"])) as connection,
     ):
+        port, ticker = venue["port"], venue["markets"][0]
+        signer = embedded_signer(Path(venue["private_key_path"]))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         number = 0
         for _ in range(args.rounds + 1):  # the first warms up

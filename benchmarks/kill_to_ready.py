@@ -7,15 +7,11 @@ is live again and the trader may operate.
 Run: python -m benchmarks.kill_to_ready [--quick]
 """
 
-import json
 import logging
-import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,17 +19,11 @@ import structlog
 import trio
 
 from benchmarks.command_to_ready import READY, started, wait_for
+from benchmarks.processes import exchange, running_trader
 from benchmarks.rounds import Report, arguments, percentile, spread
-from tests.running import COMMAND, clean_environment
-from traderv3.app import create_app
 from traderv3.config.settings import load
-from traderv3.console.log_tap import LogTap
-from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
-from traderv3.core.clock import wall_us
-from traderv3.core.sockets import listen
 from traderv3.domain.states import OPERATING
-from traderv3.run import open_configured_door
 
 MARKETS: Final = 18
 LIVED_S: Final = 2.0  # before each kill, so that journal and database have something to find
@@ -42,25 +32,6 @@ QUICK_CALM_S: Final = 2.0
 LOOK_S: Final = 0.002
 ACTORS: Final = ("orderbook_connector", "discovery", "broadcaster", "state_machine")
 ROUNDS, QUICK_ROUNDS = 5, 1
-
-
-@contextmanager
-def exchange(folder: Path) -> Iterator[dict[str, str]]:
-    """An exchange of its own; the variables that lead a trader to it."""
-    process = subprocess.Popen(
-        [*COMMAND, "exchange", "--port", "0", "--markets-count", str(MARKETS)],
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    try:
-        listens = json.loads(process.stdout.readline())
-        yield {"KALSHI_API_URL": listens["api_url"], "KALSHI_WS_URL": listens["ws_url"]}
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def kill_s(folder: Path, variables: dict[str, str]) -> float:
@@ -84,32 +55,19 @@ async def end_actors(folder: Path, variables: dict[str, str], rounds: int, calm_
         check_key=lambda _: None,
     )
     found: dict[str, list[float]] = {name: [] for name in ACTORS}
-    rng = random.Random(1)
-    with listen("127.0.0.1", 0) as listener:
-        trader = Trader(
-            settings,
-            lambda trader: WebServer(create_app(trader), listener, trader.desk.hub),
-            wall_us=wall_us,
-            rng=rng,
-            tap=LogTap(),
-            token="benchmark",
-            door=open_configured_door(settings, rng),
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trader.run)
-            for _ in range(rounds):
-                for name in ACTORS:
-                    await all_well(trader)
-                    await trio.sleep(calm_s)
-                    assert trader._root is not None
-                    restarts = _restarts(trader, name)
-                    began_s = time.perf_counter()
-                    assert trader._root.kill(name), f"{name} does not run"
-                    while _restarts(trader, name) == restarts:  # noqa: ASYNC110 - nobody sets an event
-                        await trio.sleep(LOOK_S)
-                    await all_well(trader)
-                    found[name].append(time.perf_counter() - began_s)
-            await trader.stop("benchmark over")
+    async with running_trader(settings) as trader:
+        for _ in range(rounds):
+            for name in ACTORS:
+                await all_well(trader)
+                await trio.sleep(calm_s)
+                assert trader._root is not None
+                restarts = _restarts(trader, name)
+                began_s = time.perf_counter()
+                assert trader._root.kill(name), f"{name} does not run"
+                while _restarts(trader, name) == restarts:  # noqa: ASYNC110 - nobody sets an event
+                    await trio.sleep(LOOK_S)
+                await all_well(trader)
+                found[name].append(time.perf_counter() - began_s)
     return found
 
 
@@ -157,7 +115,8 @@ def main() -> int:
     args = arguments(__doc__, rounds=ROUNDS, quick_rounds=QUICK_ROUNDS)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     report = Report("kill_to_ready", args)
-    with tempfile.TemporaryDirectory() as name, exchange(Path(name)) as variables:
+    with tempfile.TemporaryDirectory() as name, exchange(Path(name), "--markets-count", str(MARKETS)) as venue:
+        variables = {"KALSHI_API_URL": venue["api_url"], "KALSHI_WS_URL": venue["ws_url"]}
         kills = [kill_s(Path(name), variables) for _ in range(args.rounds)]
         calm_s = QUICK_CALM_S if args.is_quick else CALM_S
         ends = trio.run(end_actors, Path(name), variables, args.rounds, calm_s)

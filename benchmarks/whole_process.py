@@ -14,7 +14,6 @@ import hashlib
 import itertools
 import json
 import logging
-import random
 import re
 import socket
 import subprocess
@@ -31,23 +30,18 @@ from unittest import mock
 import structlog
 import trio
 
+from benchmarks.processes import running_trader
 from benchmarks.rounds import Report, in_turns, parse, parser, ratio, spread
 from benchmarks.stream import MARKETS, SUBSCRIBED, framed, messages, tickers
 from benchmarks.venue import connected
 from tests.running import eventually
-from traderv3.app import create_app
 from traderv3.config.limits import JournalLimits
 from traderv3.config.settings import load
-from traderv3.console.log_tap import LogTap
-from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
-from traderv3.core.clock import wall_us
 from traderv3.core.event_bus import EventBus
-from traderv3.core.sockets import listen
 from traderv3.domain.feed import Feed
 from traderv3.domain.tape import NO_TAPE
 from traderv3.exchange.auth import own_key
-from traderv3.run import open_configured_door
 
 CONSOLES: Final = 3
 MESSAGES, QUICK_MESSAGES = 400_000, 100_000
@@ -93,24 +87,11 @@ async def whole(venue: "Venue", folder: Path) -> Took:
         directory=folder,
         check_key=lambda _: None,
     )
-    rng = random.Random(1)
-    with listen("127.0.0.1", 0) as listener:
-        trader = Trader(
-            settings,
-            lambda trader: WebServer(create_app(trader), listener, trader.desk.hub),
-            wall_us=wall_us,
-            rng=rng,
-            tap=LogTap(),
-            token="benchmark",
-            door=open_configured_door(settings, rng),
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trader.run)
-            await snapshots(trader.feed)
-            async with consoles(trader):
-                await trio.sleep(SETTLE_S)
-                took = await flood(venue, trader.feed)
-            await trader.stop("benchmark over")
+    async with running_trader(settings) as trader:
+        await snapshots(trader.feed)
+        async with consoles(trader):
+            await trio.sleep(SETTLE_S)
+            took = await flood(venue, trader.feed)
     assert trader.archive is not None
     kept = trader.archive.journal.stats()
     assert kept.lost_frames == 0, f"lost {kept.lost_frames} frames: {kept.trouble}"
