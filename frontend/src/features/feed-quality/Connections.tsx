@@ -1,9 +1,18 @@
 import type { ReactNode } from "react";
 import type { ConnectionReport } from "../../protocol/messages";
 import { duration } from "../../ui/format";
+import { type Head, Heads } from "../../ui/Heads";
 import { Num } from "../../ui/Num";
 import { VerbButton } from "../../ui/VerbButton";
 import { CONNECTION_GLYPH } from "./words";
+
+const HEADS: readonly Head[] = [
+  { name: "connection" },
+  { name: "link", className: "link-column" },
+  { name: "live", className: "number" },
+  { name: "heard", className: "number heard" },
+  { name: "what can be done", className: "number act", isUnseen: true },
+];
 
 /** Each socket to the exchange: how it stands and why, and how old what it brought last is. */
 export function Connections({
@@ -14,23 +23,7 @@ export function Connections({
   if (connections.length === 0) return <p className="words">No connection to the exchange is configured.</p>;
   return (
     <table className="connections">
-      <thead>
-        <tr>
-          <th scope="col">connection</th>
-          <th scope="col" className="link-column">
-            link
-          </th>
-          <th scope="col" className="number">
-            live
-          </th>
-          <th scope="col" className="number heard">
-            heard
-          </th>
-          <th scope="col" className="number act">
-            <span className="unseen">what can be done</span>
-          </th>
-        </tr>
-      </thead>
+      <Heads of={HEADS} />
       <tbody>
         {connections.map(({ name, link, reason, markets, live, last_message_age_ms }) => (
           <tr key={name} className="connection" data-testid="connection" data-link={link} title={reason}>

@@ -1,7 +1,15 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import type { LimitReport } from "../../protocol/messages";
+import { type Head, Heads } from "../../ui/Heads";
 import { Num } from "../../ui/Num";
+
+const HEADS: readonly Head[] = [
+  { name: "limit" },
+  { name: "of" },
+  { name: "used / at most", className: "number" },
+  { name: "share" },
+];
 
 /** From here on a limit is drawn as an alarm. */
 const NEAR = 0.8;
@@ -12,16 +20,7 @@ export function Limits(): ReactNode {
   if (limits === undefined || limits.length === 0) return null;
   return (
     <table className="trading limits" data-testid="limits">
-      <thead>
-        <tr>
-          <th scope="col">limit</th>
-          <th scope="col">of</th>
-          <th scope="col" className="number">
-            used / at most
-          </th>
-          <th scope="col">share</th>
-        </tr>
-      </thead>
+      <Heads of={HEADS} />
       <tbody>
         {limits.map((limit) => (
           <LimitRow key={`${limit.rule} ${limit.scope}`} limit={limit} />

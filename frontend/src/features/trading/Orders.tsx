@@ -2,12 +2,34 @@ import type { ReactNode } from "react";
 import { useConsole, useServerNow } from "../../feed/hooks";
 import type { FillReport, OrderReport } from "../../protocol/messages";
 import { dollars, duration, MISSING } from "../../ui/format";
+import { type Head, Heads } from "../../ui/Heads";
 import { Num } from "../../ui/Num";
 import { Scroll } from "../../ui/Scroll";
 import { Time } from "../../ui/Time";
 import { Words } from "../../ui/Words";
 import { OffWords } from "./OffWords";
 import { orderGlyph } from "./signs";
+
+const ORDER_HEADS: readonly Head[] = [
+  { name: "market" },
+  { name: "order" },
+  { name: "price", className: "number" },
+  { name: "filled / of", className: "number" },
+  { name: "ahead", className: "number" },
+  { name: "age", className: "number" },
+  { name: "ends", className: "number" },
+  { name: "by" },
+];
+
+const FILL_HEADS: readonly Head[] = [
+  { name: "filled at" },
+  { name: "market" },
+  { name: "side" },
+  { name: "price", className: "number" },
+  { name: "count", className: "number" },
+  { name: "fee", className: "number" },
+  { name: "by" },
+];
 
 /** Working orders first, with age and what is left of their time; then those that are over; then the fills. */
 export function Orders(): ReactNode {
@@ -34,28 +56,7 @@ export function Orders(): ReactNode {
 function OrderTable({ orders }: { readonly orders: readonly OrderReport[] }): ReactNode {
   return (
     <table className="trading" data-testid="orders">
-      <thead>
-        <tr>
-          <th scope="col">market</th>
-          <th scope="col">order</th>
-          <th scope="col" className="number">
-            price
-          </th>
-          <th scope="col" className="number">
-            filled / of
-          </th>
-          <th scope="col" className="number">
-            ahead
-          </th>
-          <th scope="col" className="number">
-            age
-          </th>
-          <th scope="col" className="number">
-            ends
-          </th>
-          <th scope="col">by</th>
-        </tr>
-      </thead>
+      <Heads of={ORDER_HEADS} />
       <tbody>
         {orders.map((order) => (
           <OrderRow key={order.client_order_id} order={order} />
@@ -109,23 +110,7 @@ function OrderRow({ order }: { readonly order: OrderReport }): ReactNode {
 function FillTable({ fills }: { readonly fills: readonly FillReport[] }): ReactNode {
   return (
     <table className="trading" data-testid="fills">
-      <thead>
-        <tr>
-          <th scope="col">filled at</th>
-          <th scope="col">market</th>
-          <th scope="col">side</th>
-          <th scope="col" className="number">
-            price
-          </th>
-          <th scope="col" className="number">
-            count
-          </th>
-          <th scope="col" className="number">
-            fee
-          </th>
-          <th scope="col">by</th>
-        </tr>
-      </thead>
+      <Heads of={FILL_HEADS} />
       <tbody>
         {fills.map(({ trade_id, timestamp, ticker, side, role, price, count, fee, strategy }) => (
           <tr key={trade_id} data-testid="fill" data-side={side}>

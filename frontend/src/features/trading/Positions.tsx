@@ -2,11 +2,22 @@ import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import type { Difference, Pnl, PositionReport } from "../../protocol/messages";
 import { dollars, gain } from "../../ui/format";
+import { type Head, Heads } from "../../ui/Heads";
 import { Num } from "../../ui/Num";
 import { Scroll } from "../../ui/Scroll";
 import { Time } from "../../ui/Time";
 import { Words } from "../../ui/Words";
 import { OffWords } from "./OffWords";
+
+const HEADS: readonly Head[] = [
+  { name: "market" },
+  { name: "YES / -NO", className: "number" },
+  { name: "average", className: "number" },
+  { name: "realised", className: "number" },
+  { name: "unrealised", className: "number" },
+  { name: "fees", className: "number" },
+  { name: "worst case", className: "number" },
+];
 
 /** What is held, what it cost and what it has brought, and where the venue's number is another. All computed by the trader. */
 export function Positions(): ReactNode {
@@ -64,29 +75,7 @@ function Totals({ pnl }: { readonly pnl: Pnl }): ReactNode {
 function PositionTable({ positions }: { readonly positions: readonly PositionReport[] }): ReactNode {
   return (
     <table className="trading" data-testid="positions">
-      <thead>
-        <tr>
-          <th scope="col">market</th>
-          <th scope="col" className="number">
-            YES / -NO
-          </th>
-          <th scope="col" className="number">
-            average
-          </th>
-          <th scope="col" className="number">
-            realised
-          </th>
-          <th scope="col" className="number">
-            unrealised
-          </th>
-          <th scope="col" className="number">
-            fees
-          </th>
-          <th scope="col" className="number">
-            worst case
-          </th>
-        </tr>
-      </thead>
+      <Heads of={HEADS} />
       <tbody>
         {positions.map((held) => (
           <tr
