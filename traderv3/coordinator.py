@@ -70,7 +70,7 @@ from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.log_redaction import Redactor
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
 from traderv3.trading.kill_switch import KILL_FILE, KillSwitch, Signals, hear_signals
-from traderv3.trading.latch import TradingLatch
+from traderv3.trading.latch import LATCH_FILE, TradingLatch
 from traderv3.trading.pilot import Pilot, TradingFacts
 
 FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
@@ -150,7 +150,7 @@ class Trader:
         self.archive = None if replay else self._make_archive(record_to)
         tape = outside.overhear(self.archive.journal if self.archive else NO_TAPE)
         self.watchdog = outside.watchdog()
-        latch_at = settings.data_dir / settings.environment / "trading.json"
+        latch_at = settings.data_dir / settings.environment / LATCH_FILE
         self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us, blocking=outside.storage.blocking())
         self.pilot = Pilot(
             self.feed,

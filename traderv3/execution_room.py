@@ -44,7 +44,7 @@ from traderv3.domain.permission import Latch, Mode, Stand
 from traderv3.domain.tape import Tape
 from traderv3.domain.trading_report import FillLine, OrderLine, TradingReport
 from traderv3.domain.units import Money, Qty
-from traderv3.storage.intent_log import IntentFile
+from traderv3.storage.intent_log import INTENT_FILE, IntentFile
 from traderv3.trading.day_book import DayBook
 from traderv3.trading.decider import Senses
 from traderv3.trading.engine import Engine
@@ -102,7 +102,7 @@ class ExecutionRoom:
         self.terms = MarketTerms(lambda: door().rest, feed)
         self.gateway: OrderGateway | None = None
         self.shadow: ShadowVenue | None = None
-        self.intents = IntentFile(folder / "intents.jsonl", rng=rng, blocking=blocking())
+        self.intents = IntentFile(folder / INTENT_FILE, rng=rng, blocking=blocking())
         port: OrderPort
         reads: AccountReads
         if is_shadow:  # its account begins anew with every process, and so does its day

@@ -29,15 +29,14 @@ from traderv3.core.clock import wall_us
 from traderv3.domain.errors import EnvironmentMismatch
 from traderv3.domain.permission import Mode, NotKept
 from traderv3.exchange.process import ADDRESS_FILE, Announcement
-from traderv3.storage.intent_log import kept_groups
+from traderv3.storage.intent_log import INTENT_FILE, kept_groups
 from traderv3.trading.kill_switch import KILL_FILE
-from traderv3.trading.latch import TradingLatch
+from traderv3.trading.latch import LATCH_FILE, TradingLatch
 
 EXIT_OK: Final = 0
 EXIT_NOT_CERTAIN: Final = 1
 SWEEP_S: Final = 120.0  # the venue's reads may be 10 s old; a venue that is away is worth trying for a while
 TELL_S: Final = 2.0
-INTENT_FILE: Final = "intents.jsonl"
 
 Say = Callable[[str], None]
 
@@ -69,7 +68,7 @@ async def _halt(trader: Whereabouts, reason: str | None, load_settings: Callable
 
 async def _write_down(trader: Whereabouts, reason: str, say: Say, tell: Callable[[bool], None]) -> None:
     tell(await trio.to_thread.run_sync(_drop_file, trader, reason, say))
-    latch = TradingLatch(trader.folder / "trading.json", wall_us=wall_us)
+    latch = TradingLatch(trader.folder / LATCH_FILE, wall_us=wall_us)
     try:
         await latch.set(Mode.HALTED, by="traderv3 halt", reason=reason)
     except NotKept as cause:

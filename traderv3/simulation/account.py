@@ -21,9 +21,9 @@ from traderv3.exchange.exchange import Exchange
 from traderv3.exchange.records import MemberFact, OrderChanged, OrderRecord
 from traderv3.simulation.venture import Venture
 from traderv3.simulation.witness import Broken
+from traderv3.storage.intent_log import INTENT_FILE
 
 ORDERS: Final = "/trade-api/v2/portfolio/events/orders"
-INTENTS: Final = "intents.jsonl"
 EQUAL_S: Final = 4.0  # how long ago both must have been equal, where trading goes on all the time
 RECOVERED_S: Final = 100.0  # a frozen connector is found after 60 s, the longest backoff follows, then readings
 SWEPT_S: Final = 4.0  # from a halt to an exchange without orders of ours, where nothing is in the way
@@ -41,7 +41,7 @@ class AccountWitness:
         self._trader = trader
         self._room = trader.execution
         self._risk = venture.risk
-        self._intents = trader.settings.data_dir / trader.settings.environment / INTENTS
+        self._intents = trader.settings.data_dir / trader.settings.environment / INTENT_FILE
         self._report = report
         self._exchange: Exchange | None = None
         self._user_id = ""

@@ -31,6 +31,7 @@ from traderv3.domain.execution import Create, KeptIntent, Request
 from traderv3.domain.orders import Draft
 from traderv3.protocol.wire import UNDECODABLE
 
+INTENT_FILE: Final = "intents.jsonl"  # in the environment's folder
 SESSION: Final = 10**9  # ids of one session; a thousand years of the smallest tier
 COMPACT_BYTES: Final = 8 << 20
 _SUM: Final = 9  # eight hex digits and a blank

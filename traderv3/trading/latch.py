@@ -21,6 +21,7 @@ from traderv3.domain.permission import Mode, NotKept, Stand
 
 log = structlog.get_logger(component="trading")
 
+LATCH_FILE: Final = "trading.json"  # in the environment's folder
 REASON_MAX: Final = 200  # characters
 
 _STRICTNESS: Final = tuple(Mode)
