@@ -51,6 +51,27 @@ def test_a_closed_market_is_neither_stale_nor_waited_for_and_keeps_its_levels() 
     assert feed.books["A"].stale_reason == "the market is closed"
 
 
+def test_a_market_that_is_over_is_suspected_no_more() -> None:
+    """Seed 1124: one that opened and closed again between two looks of its connector stayed a suspect for ever."""
+    feed = Feed()
+    feed.watch(["A"])
+    feed.close("A", "closed")
+    feed.reopen("A")
+    feed.close("A", "determined")
+
+    assert feed.suspects == {}
+
+
+def test_what_is_forgotten_is_told_to_the_tape_once() -> None:
+    told: list[tuple[str, str, str]] = []
+    feed = Feed(mark=lambda *event: told.append(event))
+    feed.watch(["A"])
+    feed.forget("A")
+    feed.forget("A")
+
+    assert told == [("forgotten", "A", "")]
+
+
 def test_a_suspect_is_stale_at_once_and_told_once() -> None:
     feed = Feed()
     feed.watch(["A", "B"])

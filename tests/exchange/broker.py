@@ -24,8 +24,8 @@ Answer = tuple[int, Any]
 class Clock:
     """The exchange's time, moved by hand."""
 
-    def __init__(self) -> None:
-        self.now_us = NOW_MS * 1000
+    def __init__(self, now_us: int = NOW_MS * 1000) -> None:
+        self.now_us = now_us
 
     def __call__(self) -> int:
         return self.now_us
@@ -36,10 +36,11 @@ def exchange_of(
     *,
     faults: Faults = NO_FAULTS,
     options: SessionOptions | None = None,
+    clock: Clock | None = None,
     **more: Any,
 ) -> tuple[Exchange, Clock]:
     """An exchange where nobody trades but its members, and its clock."""
-    clock = Clock()
+    clock = clock or Clock()
     floor = Floor(markets or made_up(7), now_ms=lambda: clock.now_us // 1000, faults=faults, options=options)
     return Exchange(floor, now_us=clock, **more), clock
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from tests.exchange.broker import ORDERS, Broker, Clock, code, exchange_of
+from tests.exchange.listener import NOW_MS
 from traderv3.domain.fees import FeeSchedule
 from traderv3.exchange.exchange import Exchange
 from traderv3.exchange.market import made_up
@@ -292,3 +293,13 @@ def test_cf_26_pages_and_the_three_shapes_of_an_error(ann: Broker) -> None:
     unnamed = {name: value for name, value in ann.headers("POST", BASE + ORDERS).items() if name != "content-type"}
     assert ann.exchange.http("POST", BASE + ORDERS, unnamed, b"{}")[0] == 400
     assert ann.call("GET", "/portfolio/orders/unknown") == NOT_FOUND
+
+
+def test_an_exchange_that_starts_anew_gives_no_id_twice() -> None:
+    """Seeds 480, 641, 847: its fills had the trade ids of before it was killed, and every client took them for known."""
+    ids: set[str] = set()
+    for start in range(3):
+        exchange, _ = exchange_of(clock=Clock(NOW_MS * 1000 + start))
+        ids.add(Broker(exchange, "ann").placed(A, "bid", "0.5000", "1"))
+
+    assert len(ids) == 3

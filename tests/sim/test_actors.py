@@ -59,6 +59,26 @@ async def test_an_actor_raises_when_told(autojump_clock: MockClock) -> None:
     assert not actors.raises("ticking")
 
 
+async def test_an_actor_that_never_came_up_is_left_alone(autojump_clock: MockClock) -> None:
+    """Seed 640, of the simulator: a first start that fails ends the trader, however long it takes."""
+    actors = Actors()
+
+    async def comes_up_late(lifeline: Lifeline) -> None:
+        await trio.sleep(2.0)
+        lifeline.started()
+        await trio.sleep_forever()
+
+    spec = actors.dress(ChildSpec(name="late", run=comes_up_late))
+    with pytest.RaisesGroup(Mishap):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(spec.run, Lifeline())
+            await trio.sleep(1.0)
+            assert not actors.raises("late")
+            assert not actors.freeze("late")
+            await trio.sleep(2.0)
+            assert actors.raises("late")
+
+
 async def test_an_ill_actor_is_so_once(autojump_clock: MockClock) -> None:
     actors, ticking = Actors(), Ticking()
     spec = actors.dress(ChildSpec(name="ticking", run=ticking.run))

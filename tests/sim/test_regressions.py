@@ -158,3 +158,8 @@ def test_orders_of_which_nothing_is_known_are_found_absent_also_after_a_clock_se
 def test_a_full_disk_is_no_trouble_any_more_once_it_is_well_though_nobody_writes() -> None:
     """Seed 303: the gateway looked again with the next order only, and in what was left of its markets none was wanted."""
     check_world(draw_plan(303))
+
+
+def test_a_name_that_the_venue_does_not_know_replays_as_it_was_forgotten() -> None:
+    """Seed 1333: a market watched while REST was away, then unknown to it, stayed in the replay's books alone."""
+    check_world(draw_plan(1333))

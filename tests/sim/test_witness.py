@@ -83,6 +83,14 @@ def test_a_gap_that_nobody_counted_is_told(scene: Scene) -> None:
         scene.witness.check_counters()
 
 
+def test_a_gap_in_a_subscription_that_the_trader_has_left_need_not_be_counted(scene: Scene) -> None:
+    """Seed 1611: the exchange did not hear of it, and went on."""
+    scene.takes(1)
+    scene.tape.frames(7, 0, [b'{"id":4,"cmd":"unsubscribe","params":{"sids":[1]}}'], is_inbound=False)
+    scene.takes(3)
+    scene.witness.check_counters()
+
+
 async def test_a_live_book_that_stands_still_while_the_exchange_goes_on_is_told(autojump_clock: MockClock) -> None:
     scene = Scene()
     scene.said(1, {4000: 100})

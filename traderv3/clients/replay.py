@@ -118,6 +118,8 @@ class Replay:
                 feed.close(ticker, reason)
             case "reopened":
                 feed.reopen(ticker)
+            case "forgotten":
+                feed.forget(ticker)
             case _ if (connection := self._connections.get(entry.conn)) is not None:
                 self._on_connection_event(connection, entry)
 

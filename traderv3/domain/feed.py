@@ -168,6 +168,7 @@ class Feed:
     def close(self, ticker: str, reason: str) -> None:
         """A market is over: what is held of its book is its last word."""
         self.closed[ticker] = reason
+        self.suspects.pop(ticker, None)
         self.books[ticker].mark_stale(reason)
         self.mark("closed", ticker, reason)
 
@@ -184,6 +185,8 @@ class Feed:
 
     def forget(self, ticker: str) -> None:
         """Hold nothing of a market any more."""
+        if ticker in self.books:
+            self.mark("forgotten", ticker, "")
         tables: tuple[dict[str, Any], ...] = (self.books, self.absent, self.closed, self.statuses, self.suspects)
         for table in (*tables, self.listings, self.last_trades):
             table.pop(ticker, None)

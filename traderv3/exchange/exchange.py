@@ -81,7 +81,7 @@ class Exchange:
         self.desk = Desk(
             floor,
             now_us=now_us,
-            rng=random.Random(f"desk:{seed}"),
+            rng=random.Random(f"desk:{seed}:{now_us()}"),  # its ids: never those of an exchange that stood here before
             rules=rules or Rules(),
             takes_orders=takes_orders,
         )

@@ -36,6 +36,9 @@ class Actors:
         self.running_since: dict[str, float] = {}  # those that run and are not frozen
         self.frozen: set[str] = set()
         self._scopes: dict[str, trio.CancelScope] = {}
+        self._first: dict[
+            str, Lifeline
+        ] = {}  # of each actor's first start: one that fails ends the trader, as it should
 
     def dress(self, spec: ChildSpec) -> ChildSpec:
         """The same actor, within our reach."""
@@ -46,21 +49,26 @@ class Actors:
         return replace(spec, run=run)
 
     def raises(self, name: str) -> bool:
-        """End an actor with an error, now; False if it does not run."""
-        scope = self._scopes.get(name)
-        if scope is not None:
-            scope.cancel()
-        return scope is not None
+        """End an actor with an error, now; False if it does not run, or never came up."""
+        if not self._is_up(name):
+            return False
+        self._scopes[name].cancel()
+        return True
 
     def freeze(self, name: str) -> bool:
-        """Stop an actor at its next wait; False if it does not run."""
-        if name in self._scopes:
-            self.frozen.add(name)
-            self.running_since.pop(name, None)
-        return name in self._scopes
+        """Stop an actor at its next wait; False if it does not run, or never came up."""
+        if not self._is_up(name):
+            return False
+        self.frozen.add(name)
+        self.running_since.pop(name, None)
+        return True
+
+    def _is_up(self, name: str) -> bool:
+        return name in self._scopes and self._first[name].is_started
 
     async def _run(self, spec: ChildSpec, lifeline: Lifeline) -> None:
         name = spec.name
+        self._first.setdefault(name, lifeline)
         if self._takes(name, RAISE_AT_START):
             await trio.lowlevel.checkpoint()
             raise Mishap(RAISE_AT_START)

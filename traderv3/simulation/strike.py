@@ -323,7 +323,7 @@ class Striker:
 
     def _fall_ill(self, fault: Fault) -> None:
         name, _, ill = fault.target.partition("/")
-        if self._actors.raises(name):  # a first start that fails ends the trader, as it should
+        if self._actors.raises(name):
             self._actors.ills.setdefault(name, []).append(ill)
 
 

@@ -27,6 +27,7 @@ HEAD_BYTES: Final = 400
 NEVER: Final = sys.maxsize  # the number of what a subscription that is over does not tell any more
 LATE_S: Final = 1.5  # less than a cross-check waits for what is under way
 _NUMBERS: Final = re.compile(rb'"sid":(\d+),"seq":(\d+)')
+_LEFT: Final = re.compile(rb'"cmd":"unsubscribe","params":\{"sids":\[(\d+)\]')
 _MARKET: Final = re.compile(rb'"market_ticker":"([^"]+)"')
 
 _SNAPSHOT: Final = b'{"type":"orderbook_snapshot"'
@@ -96,6 +97,7 @@ class _Taken:
         self.messages = 0
         self.sid = 0  # the newest subscription
         self.top = 0  # the highest number of it
+        self.left = 0  # the newest subscription that the trader ends; it counts that one no more
         self.books: dict[str, tuple[Levels, Levels]] = {}  # the exchange's, as of `top`
         self.sure: set[str] = set()  # markets whose snapshot came after whatever was last lost or unreadable
 
@@ -157,6 +159,13 @@ class Witness:
                 taken.sure.clear()  # it may have been about any market
         self._check(taken)
 
+    def on_sent(self, conn: int, frames: Sequence[bytes]) -> None:
+        """The trader has just handed these to the connection."""
+        taken = self._open.get(conn)
+        for raw in frames:
+            if taken is not None and (left := _LEFT.search(raw, 0, HEAD_BYTES)) is not None:
+                taken.left = int(left[1])
+
     def _count(self, taken: _Taken, sid: int, seq: int) -> None:
         if sid > taken.sid:
             taken.sid, taken.top = sid, 0
@@ -164,7 +173,7 @@ class Witness:
             taken.sure.clear()
         if sid == taken.sid and seq > taken.top:
             if seq > taken.top + 1:
-                self.jumps += 1
+                self.jumps += sid > taken.left
                 taken.sure.clear()
             taken.top = seq
             log = self.said.get((taken.connection.number, sid), deque())
@@ -255,6 +264,8 @@ class _OverheardTape:
         self._tape.frames(conn, at_us, frames, is_inbound=is_inbound, is_json=is_json)
         if is_inbound:
             self._witness.guard(self._witness.on_frames, conn, frames)
+        else:
+            self._witness.on_sent(conn, frames)
 
     def event(self, conn: int, at_us: int, event: str, **fields: Detail) -> None:
         self._tape.event(conn, at_us, event, **fields)
