@@ -116,8 +116,6 @@ async def test_everything_that_happens_is_told_once(autojump_clock: MockClock) -
         assert isinstance(rig.told[0], Missed)
         fills = [fact for fact in rig.told if isinstance(fact, Fill)]
         assert [(fill.yes_price, fill.count, fill.position) for fill in fills] == [(4000, 100, 100), (4100, 100, 200)]
-        assert rig.connector.told_twice == 2
-        assert rig.connector.found_by_reading == 0
         assert {fact.status for fact in rig.told if isinstance(fact, UserOrder)} == {"executed"}
         assert [fact.position for fact in rig.of(MarketPosition)][-1] == 200  # type: ignore[union-attr]
         assert [fact.order_group_id for fact in rig.of(OrderGroupUpdate)] == [group["order_group_id"]]  # type: ignore[union-attr]
@@ -136,7 +134,6 @@ async def test_a_fill_that_the_socket_lost_is_found_by_reading(autojump_clock: M
         fills = [fact for fact in rig.told if isinstance(fact, Fill)]
         assert len(fills) == 2
         assert [fill.position for fill in fills] == [None, 200]
-        assert rig.connector.found_by_reading == 1
         assert rig.of(Fill) == [fact for fact in rig.recorded if isinstance(fact, Fill)]
 
 
@@ -170,12 +167,10 @@ async def test_a_venue_without_rest_is_no_reason_to_stop_listening(autojump_cloc
     async with listening() as rig:
         rig.at.wire.befall = lambda _: "500"
         await trio.sleep(60)
-        trouble = rig.connector.read_trouble
         rig.trade()
         await trio.sleep(1)
 
         assert len(rig.of(Fill)) == 1
-        assert trouble is not None
 
 
 # -- the account read whole --------------------------------------------------------------------------------------------
@@ -245,30 +240,24 @@ async def test_many_pages_are_one_account(autojump_clock: MockClock) -> None:
     at = venue()
     for number in range(1100):
         at.broker.placed(at.ticker, "bid", "0.0100", "0.01", client_order_id=f"o-{number}")
-    reader = reader_of(at)
-    snapshot = await reader.snapshot(0)
-    first = await reader.order_by_client_id("o-0", at.ticker, 0)
+    snapshot = await reader_of(at).snapshot(0)
 
-    assert len({order.client_order_id for order in snapshot.orders}) == 1100
-    assert first is not None
+    assert {order.client_order_id for order in snapshot.orders} == {f"o-{number}" for number in range(1100)}
 
 
 @pytest.mark.parametrize("status", ["resting", "canceled", "executed"])
-async def test_an_order_is_found_by_our_own_id_whatever_its_status(status: str, autojump_clock: MockClock) -> None:
+async def test_an_order_is_read_with_our_own_id_whatever_its_status(status: str, autojump_clock: MockClock) -> None:
     at = venue()
     if status == "executed":
         at.other.placed(at.ticker, "ask", "0.4000", "1.00")
     order_id = at.broker.placed(at.ticker, "bid", "0.4000", "1.00", client_order_id="ours")
     if status == "canceled":
         at.broker.cancel(order_id)
-    reader = reader_of(at)
-    since_us = at.exchange.now_us()
-    found = await reader.order_by_client_id("ours", at.ticker, since_us)
-    missing = await reader.order_by_client_id("nobodys", at.ticker, since_us)
+    snapshot = await reader_of(at).snapshot(at.exchange.now_us())
 
-    assert found is not None
-    assert (found.order_id, found.status) == (order_id, status)
-    assert missing is None
+    assert [(order.order_id, order.client_order_id, order.status) for order in snapshot.orders] == [
+        (order_id, "ours", status)
+    ]
 
 
 async def test_numbered_subaccounts_are_none_of_ours(autojump_clock: MockClock) -> None:
@@ -290,4 +279,4 @@ async def test_an_error_is_not_absence(autojump_clock: MockClock) -> None:
     at.wire.befall = lambda _: "500"
 
     with pytest.raises(TraderError):
-        await reader_of(at).order_by_client_id("ours", at.ticker, 0)
+        await reader_of(at).snapshot(0)

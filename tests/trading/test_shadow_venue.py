@@ -309,16 +309,6 @@ async def test_what_waits_outlives_the_actor(autojump_clock: MockClock) -> None:
     assert house.portfolio.orders[create.client_order_id].state is OrderState.RESTING
 
 
-async def test_an_order_can_be_looked_up_by_our_own_id(autojump_clock: MockClock) -> None:
-    async with shadow_house() as house:
-        order = await house.order(house.draft(True, 4000, 100))
-        found = await house.venue.order_by_client_id(order.client_order_id, TICKER, 0)
-
-        assert found is not None
-        assert (found.order_id, found.status) == (order.order_id, "resting")
-        assert await house.venue.order_by_client_id("never", TICKER, 0) is None
-
-
 def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):

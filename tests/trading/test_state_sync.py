@@ -11,7 +11,6 @@ from tests.trading.telling import reading
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.errors import ConnectivityError
 from traderv3.domain.execution import Snapshot
-from traderv3.domain.market_facts import UserOrder
 from traderv3.trading.state_sync import GAP_S, PERIOD_S, READ_S, RETRY_MOST_S, SILENT_S, StateSync
 
 Reply = Callable[[], Snapshot]
@@ -31,9 +30,6 @@ class Account:
         self.since.append(since_us)
         await trio.sleep(self.takes_s)
         return self.reply()
-
-    async def order_by_client_id(self, client_order_id: str, ticker: str, since_us: int) -> UserOrder | None:
-        raise NotImplementedError
 
 
 def refused() -> Snapshot:

@@ -67,9 +67,6 @@ class AccountConnector:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._read_to_us = wall_us() - OVERLAP_US
         self._look = trio.Event()
-        self.told_twice = 0
-        self.found_by_reading = 0
-        self.read_trouble: str | None = None
 
     async def run(self, lifeline: Lifeline) -> None:
         """Hear and read for ever."""
@@ -95,7 +92,6 @@ class AccountConnector:
         if getattr(fact, "subaccount", None):  # a numbered one: none of ours
             return
         if isinstance(fact, Fill) and not self._is_new(fact.trade_id):
-            self.told_twice += 1
             return
         self._record(fact)
         if isinstance(fact, Fill | UserOrder | MarketPosition | OrderGroupUpdate):
@@ -126,12 +122,10 @@ class AccountConnector:
             try:
                 fills = await reader.fills(self._read_to_us)
             except TraderError as exc:
-                self.read_trouble = str(exc)
+                log.warning("the latest fills were not read", error=str(exc))
                 continue
-            self.read_trouble = None
             for fill in fills:
                 if fill.at_us <= began_us - YOUNG_US and self._is_new(fill.trade_id):
-                    self.found_by_reading += 1
                     log.info("a fill that the socket did not tell of", trade=fill.trade_id, ticker=fill.ticker)
                     self._record(fill)
                     self._deliver(fill)

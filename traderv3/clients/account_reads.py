@@ -68,11 +68,6 @@ class AccountReader:
             settlements=tuple(each for each in map(_settlement, paid) if each is not None),
         )
 
-    async def order_by_client_id(self, client_order_id: str, ticker: str, since_us: int) -> UserOrder | None:
-        """The order of that id, whatever its status; None if the whole list of those made since then does not hold it."""
-        orders = await self._orders(ticker=ticker, min_ts=_seconds(since_us))
-        return next((order for order in orders if order.client_order_id == client_order_id), None)
-
     async def fills(self, since_us: int) -> tuple[Fill, ...]:
         """Every fill since then, oldest first."""
         received_us = self._wall_us

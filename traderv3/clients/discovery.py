@@ -271,7 +271,7 @@ class MarketDiscovery:
                     self._dismiss(market.ticker, market.status)
                 elif market.ticker in feed.closed:
                     self._admit(market.ticker)
-        for ticker in unknown:
+        for ticker in sorted(unknown):
             self._selection.dismiss(ticker)
             feed.forget(ticker)
         self._untested.clear()

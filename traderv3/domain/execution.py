@@ -181,9 +181,6 @@ class AccountReads(Protocol):
     async def snapshot(self, since_us: int) -> Snapshot:
         """Everything as of now; fills and changed orders since then."""
 
-    async def order_by_client_id(self, client_order_id: str, ticker: str, since_us: int) -> UserOrder | None:
-        """The order of that id, resting or not; None if a complete list does not hold it."""
-
 
 @dataclass(frozen=True, slots=True)
 class KeptIntent:

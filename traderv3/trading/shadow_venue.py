@@ -36,7 +36,7 @@ from traderv3.domain.execution import (
 )
 from traderv3.domain.feed import Feed
 from traderv3.domain.fees import FeeSchedule
-from traderv3.domain.market_facts import Fill, MarketLifecycle, Trade, UserOrder
+from traderv3.domain.market_facts import Fill, MarketLifecycle, Trade
 from traderv3.domain.matching import Match, Verdict
 from traderv3.domain.orders import NOTHING, Draft, TimeInForce
 from traderv3.domain.permission import Latch, Mode, Stand
@@ -131,14 +131,6 @@ class ShadowVenue:
             positions=self.account.holdings(),
             balance=Money(self.account.cash - self.account.held(self._resting.values())),
         )
-
-    async def order_by_client_id(self, client_order_id: str, ticker: str, since_us: int) -> UserOrder | None:
-        """The order of that id, resting or not."""
-        await trio.lowlevel.checkpoint()
-        for order in self._orders.values():
-            if order.client_order_id == client_order_id:
-                return order.word(self._wall_us())
-        return None
 
     # -- as the actor ----------------------------------------------------------------------------------------------
 
