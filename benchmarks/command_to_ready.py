@@ -1,6 +1,6 @@
-"""From the command to a trader that may trade: `traderv3 run sim`, set-up done, until it says `ready`.
+"""From the command to a trader that is ready: `traderv3 run sim`, set-up done, until it says `ready`, and `trading_ready`.
 
-The trader starts its own exchange, with 18 markets; journal, database and console are on. `first` has an empty data folder
+The trader starts its own exchange, with 18 markets; journal, database and console are on, and trading is. `first` has an empty data folder
 (the exchange's key and the database are made), the others find one that an earlier run left. `imported` is the same
 interpreter importing what the trader consists of, and nothing more.
 Run: python -m benchmarks.command_to_ready [--quick]
@@ -19,6 +19,7 @@ from benchmarks.rounds import Report, arguments, in_turns, one, spread
 from tests.running import COMMAND, clean_environment
 
 READY: Final = "→ ready"
+TRADING: Final = "→ trading_ready"  # the account was read, twice a second apart, and agrees
 CONSOLE: Final = "console: "
 STOP_S: Final = 15.0
 ROUNDS, QUICK_ROUNDS = 9, 2
@@ -32,7 +33,7 @@ def started(folder: Path, *arguments_: str, **variables: str) -> Iterator[tuple[
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=clean_environment(**variables),
+        env=clean_environment(**{"V3_ENABLE_TRADING": "true"} | variables),  # as `traderv3 run sim` is
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -58,9 +59,10 @@ def wait_for(process: "subprocess.Popen[str]", word: str) -> float:
 
 
 def ready_s(folder: Path) -> dict[str, float]:
-    """Seconds until the console was offered and until the trader was ready."""
+    """Seconds until the console was offered, until the trader was ready, and until it was ready to trade."""
+    words = {"console": CONSOLE, "ready": READY, "trading": TRADING}
     with started(folder) as (process, began_s):
-        return {"console": wait_for(process, CONSOLE) - began_s, "ready": wait_for(process, READY) - began_s}
+        return {name: wait_for(process, word) - began_s for name, word in words.items()}
 
 
 def imported_s() -> dict[str, float]:
@@ -82,6 +84,7 @@ def main() -> int:
         found = in_turns(candidates, rounds=args.rounds)
     report.figure("command to ready", spread([each["ready"] for each in found["run"]]), "s", at_most=3.0)
     report.figure("command to ready, empty data folder", one(first["ready"]), "s", at_most=3.0)
+    report.figure("command to ready to trade", spread([each["trading"] for each in found["run"]]), "s")
     report.figure("command to console", spread([each["console"] for each in found["run"]]), "s")
     report.figure("importing the trader", spread([each["imported"] for each in found["import"]]), "s")
     return report.finish()

@@ -90,7 +90,7 @@ async def measure(
             overrides={
                 "V3_MARKETS": f"auto:{markets}",
                 "V3_DATA_DIR": str(folder / "data"),
-                "V3_ENABLE_TRADING": "false",
+                "V3_ENABLE_TRADING": "true",
             },
             process=exchange.variables,
             directory=folder,

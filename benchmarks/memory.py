@@ -1,6 +1,6 @@
 """Resident memory of the trader with 0, 100, 1,000 and 10,000 markets of 30 levels a side.
 
-Each trader is a process as `traderv3 run` starts it, with journal, database and console on and 1,000 messages a second; the
+Each trader is a process as `traderv3 run` starts it, with journal, database, console and trading on and 1,000 messages a second; the
 exchange plays a made day to it from another process. Sizes are as in the recorded sessions: mostly whole contracts, one
 in eleven with a fraction. A figure is the kernel's (`/proc/PID/statm`) once the trader has been live for `SETTLED_S`.
 The slope is of an hour of virtual time in the simulator's world without faults: trader, exchange and witnesses in one process,
@@ -101,7 +101,7 @@ async def measure(folder: Path, markets: int, settled_s: float) -> float:
     if not day.exists():
         write_day(day, max(markets, 1), settled_s + READY_S)
     wanted = f"auto:{markets}" if markets else NOBODY
-    variables = {"V3_DATA_DIR": str(folder / f"data-{markets}"), "V3_ENABLE_TRADING": "false"}
+    variables = {"V3_DATA_DIR": str(folder / f"data-{markets}"), "V3_ENABLE_TRADING": "true"}
     async with (
         running_exchange(folder, "--recording", str(day), "--data-dir", variables["V3_DATA_DIR"]) as exchange,
         running_trader(folder, "--markets", wanted, **exchange.variables, **variables) as trader,
