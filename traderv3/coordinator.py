@@ -19,39 +19,35 @@ Facts: every actor -> event_bus -> fact_log, broadcaster (console)
 State: Feed -> state_machine (pilot) -> broadcaster's log at once, event_bus for everybody else
 Words: a person -> web server -> the desk's gate -> trading latch, supervisor, Feed; each is audited by the archive
 Halt:  console, command line, kill switch (file, signal) -> latch -> order gateway; no engine is needed
+Near:  `outside` what all this stands on, `doorway` the way to the venue, `player` the one actor of a replay,
+       `trading_side` what the others know of the execution room, or of trading that is off
 """
 
 import random
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 import trio
 
 from traderv3 import __version__
-from traderv3.clients.door import SOCKETS, Door, Wires
-from traderv3.clients.doors import embedded_signer, open_door
+from traderv3.clients.door import Door
 from traderv3.clients.market_room import MarketRoom
 from traderv3.clients.replay import Replay
-from traderv3.config.endpoints import parse_endpoint
-from traderv3.config.environment import Environment
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
 from traderv3.console.commands import Audited
 from traderv3.console.desk import Desk, Surroundings
 from traderv3.console.log_tap import LogTap
 from traderv3.console.status import StateNow
-from traderv3.core.breaker import BreakerState
 from traderv3.core.clock import WallClock
 from traderv3.core.event_bus import BusLimits, EventBus
-from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff, ChildSpec, NodeReport, Restart, Status, Strategy, SupervisorSpec
 from traderv3.core.supervisor import Supervisor, describe, supervise
-from traderv3.core.watchdog import LoopWatchdog, end_process
 from traderv3.domain.errors import VenueRefused
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Feed
@@ -60,59 +56,25 @@ from traderv3.domain.permission import Stand
 from traderv3.domain.state_hash import StateHash
 from traderv3.domain.states import State
 from traderv3.domain.tape import NO_TAPE, Tape
-from traderv3.domain.trading_report import TradingReport, off_report
-from traderv3.exchange.process import Announcement, ExchangeProcess
+from traderv3.domain.trading_report import TradingReport
+from traderv3.doorway import Doorway
 from traderv3.execution_room import ExecutionRoom
-from traderv3.protocol.session import SessionLimits
-from traderv3.storage.archive import Archive, StorageMeans
+from traderv3.outside import REAL, ConsoleServer, Outside
+from traderv3.player import Player
+from traderv3.storage.archive import Archive
 from traderv3.storage.rows import command_row
 from traderv3.telemetry.fact_log import FactLog
 from traderv3.telemetry.log_redaction import Redactor
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
-from traderv3.trading.kill_switch import KILL_FILE, KillSwitch, Signals, hear_signals
+from traderv3.trading.kill_switch import KILL_FILE, KillSwitch, read_kill_file
 from traderv3.trading.latch import LATCH_FILE, TradingLatch
-from traderv3.trading.pilot import Pilot, TradingFacts
+from traderv3.trading.pilot import Pilot
+from traderv3.trading_side import TradingSide
 
 FAREWELL_S: Final = 0.1  # for the last transition to reach the consoles
 ERROR_LENGTH_MAX: Final = 500  # characters; the log has the whole of it
 
 log = structlog.get_logger(component="coordinator")
-
-
-class Runs(Protocol):
-    """Something that a supervisor keeps alive."""
-
-    async def run(self, lifeline: Lifeline) -> None: ...
-
-
-class ConsoleServer(Runs, Protocol):
-    """What serves the console; `console.web_server.WebServer` is one."""
-
-    is_serving: bool
-
-    @property
-    def port(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What a trader stands on: sockets, processes, threads, disk; a simulation has its own.
-
-    `overhear` may listen to the tape, `dress` wrap each actor; `abort` ends a process whose actor cannot be stopped.
-    `kill_signals` is None where no signal is ours to hear.
-    """
-
-    wires: Wires = SOCKETS
-    exchange: Callable[[Path, Callable[[Announcement], None]], Runs] = ExchangeProcess
-    watchdog: Callable[[], LoopWatchdog] = lambda: LoopWatchdog(stall_s=LIMITS.stall_s)
-    storage: StorageMeans = field(default_factory=StorageMeans)
-    overhear: Callable[[Tape], Tape] = lambda tape: tape
-    dress: Callable[[ChildSpec], ChildSpec] = lambda spec: spec
-    abort: Callable[[str], None] = end_process
-    kill_signals: Callable[[], Signals] | None = hear_signals
-
-
-REAL: Final = Outside()
 
 
 class Trader:
@@ -143,7 +105,7 @@ class Trader:
         self._redactor = Redactor((token, *settings.secrets))
         self.bus = EventBus(BusLimits(capacity=LIMITS.bus_capacity, handler_s=LIMITS.handler_s), say=self._say)
         self.state_hash = StateHash(self.feed)
-        self._door = door
+        self._doorway = Doorway(door, wires=outside.wires, wall_us=wall_us, rng=rng)
         self._replay = replay
         self._root: Supervisor | None = None
         self.execution: ExecutionRoom | None = None
@@ -152,6 +114,8 @@ class Trader:
         self.watchdog = outside.watchdog()
         latch_at = settings.data_dir / settings.environment / LATCH_FILE
         self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us, blocking=outside.storage.blocking())
+        self._kill_file = latch_at.with_name(KILL_FILE)
+        self._trading = TradingSide(settings, self.latch, is_replay=replay is not None)
         self.pilot = Pilot(
             self.feed,
             self.bus,
@@ -160,7 +124,7 @@ class Trader:
             rng=rng,
             backoff=Backoff(1e-6, 1e-6) if replay else Backoff(LIMITS.error_first_s, LIMITS.error_most_s),
             record=self._record,
-            trading=self._trading_facts,
+            trading=self._trading.facts,
         )
         self.fact_log = FactLog(self.bus)
         self.aggregator = MetricsAggregator(
@@ -170,14 +134,14 @@ class Trader:
             state=lambda: (self.pilot.machine.state, self.pilot.machine.context, self.pilot.machine.held_s),
             tree=lambda: self.node().children,
             log_lost=log_lost,
-            rest_trouble=self._rest_trouble,
+            rest_trouble=self._doorway.rest_trouble,
             storage_troubles=self.archive.troubles if self.archive else list,
-            trading_troubles=self._trading_troubles,
+            trading_troubles=self._trading.troubles,
         )
         self.market = MarketRoom(
             self.feed,
             self.bus,
-            door=lambda: self.door,
+            door=self._doorway.door,
             wanted=settings.markets,
             connections=settings.connections,
             give_up=self._give_up,
@@ -190,7 +154,7 @@ class Trader:
         self.desk = Desk(self._surroundings(tap, token))
         self.latch.on_change = self._on_latch
         if self.archive is not None and settings.may_trade:
-            self.execution = self._make_execution(self.archive, tape)
+            self.execution = self._trading.room = self._make_execution(self.archive, tape)
         self.web_server = make_console(self)
 
     def _make_archive(self, record_to: Path | None) -> Archive:
@@ -215,13 +179,13 @@ class Trader:
             self.settings,
             self.feed,
             self.bus,
-            door=lambda: self.door,
+            door=self._doorway.door,
             latch=self.latch,
             blocking=self._outside.storage.blocking,
             record=archive.recorder.record_fact,
             tape=tape,
             cross_check=self._cross_check_score,
-            clock_offset_us=self._clock_offset_us,
+            clock_offset_us=self._doorway.clock_offset_us,
             tell=self.desk.on_trading_line,
             wall_us=self.wall_us,
             rng=self.rng,
@@ -263,8 +227,9 @@ class Trader:
         )
         if self._replay is not None:
             bus = ChildSpec(name="event_bus", run=self.bus.run)
-            player = ChildSpec(name="replay", run=self._play, restart=Restart.TEMPORARY)
-            return SupervisorSpec(name="root", strategy=Strategy.ONE_FOR_ONE, children=(bus, observation, player))
+            player = Player(self.feed, self.bus, self.pilot, self._replay)
+            playing = ChildSpec(name=player.name, run=player.run, restart=Restart.TEMPORARY)
+            return SupervisorSpec(name="root", strategy=Strategy.ONE_FOR_ONE, children=(bus, observation, playing))
         execution = (self.execution.spec(heartbeat_s=beat_s),) if self.execution is not None else ()
         venue = SupervisorSpec(
             name="venue", strategy=Strategy.REST_FOR_ONE, children=(self.market.spec(heartbeat_s=beat_s), *execution)
@@ -282,68 +247,14 @@ class Trader:
     def _kill_switch(self) -> tuple[ChildSpec, ...]:
         if self.execution is None:
             return ()
-        file = self.settings.data_dir / self.settings.environment / KILL_FILE
-        switch = KillSwitch(self.latch, file, hear=self._outside.kill_signals)
+        switch = KillSwitch(self.latch, self._kill_file, hear=self._outside.kill_signals)
         return (ChildSpec(name=switch.name, run=switch.run, heartbeat_s=LIMITS.heartbeat_s),)
 
     def _exchange_spec(self) -> ChildSpec:
-        return ChildSpec(name="exchange", run=self._outside.exchange(self.settings.data_dir, self._on_exchange).run)
-
-    async def _play(self, lifeline: Lifeline) -> None:
-        assert self._replay is not None
-        lifeline.started()
-        machine = self.pilot.machine
-
-        async def look() -> None:
-            if not self.pilot.may_rest:
-                await self.pilot.look()
-
-        async def follow(target: State, context: str) -> None:
-            if machine.may(target):
-                await machine.to(target, context)
-
-        replay = Replay(
-            self.feed,
-            self.bus,
-            limits=SessionLimits(chunk=LIMITS.subscribe_chunk, answer_s=LIMITS.answer_s),
-            look=look,
-            follow=follow,
-            state=lambda: machine.state,
-            excuse=machine.excuse,
-        )
-        await self._replay(replay)
-        await lifeline.stopping.wait()
-
-    # -- the venue's door ----------------------------------------------------------------------------------------------
-
-    @property
-    def door(self) -> Door:
-        """The way to the venue. In `sim` it is known once the exchange listens, which is before `venue` starts."""
-        assert self._door is not None, "venue starts after the exchange has said where it listens"
-        return self._door
-
-    def _on_exchange(self, found: Announcement) -> None:
-        """The embedded exchange listens; it keeps address and key over its restarts, so the first word is enough."""
-        if self._door is None:
-            api = parse_endpoint(found.api_url, Environment.SIM, "api")
-            ws = parse_endpoint(found.ws_url, Environment.SIM, "ws")
-            self._door = open_door(
-                api,
-                ws,
-                embedded_signer(Path(found.private_key_path)),
-                wall_us=self.wall_us,
-                rng=self.rng,
-                wires=self._outside.wires,
-            )
+        exchange = self._outside.exchange(self.settings.data_dir, self._doorway.on_exchange)
+        return ChildSpec(name="exchange", run=exchange.run)
 
     # -- what others read ----------------------------------------------------------------------------------------------
-
-    def _unsure(self) -> str | None:
-        """What a halt still waits for at the venue."""
-        gateway = self.execution.gateway if self.execution is not None else None
-        if gateway is None or (gateway.is_clear() and gateway.stats().swept_us is not None):
-            return None
-        return gateway.trouble or "the halt is not over"
 
     def _surroundings(self, tap: LogTap, token: str) -> Surroundings:
         """What the console reads, and what a person may act on through it."""
@@ -360,13 +271,15 @@ class Trader:
             health=self.aggregator.assess,
             numbers=lambda: self.aggregator.numbers,
             tree=self.node,
-            rest=lambda: self._door.rest.stats() if self._door is not None else None,
+            rest=self._doorway.rest_stats,
             cross_check=self.market.cross_check_stats,
-            trading=self.trading_report,
+            trading=self._trading.report,
             warnings=self._warnings,
             kill=None if self._replay else lambda name: self._root is not None and self._root.kill(name),
-            open_orders=lambda: self.execution.open_orders if self.execution is not None else None,
-            unsure=self._unsure,
+            open_orders=self._trading.open_orders,
+            unsure=self._trading.unsure,
+            withdraw_all=self._trading.withdraw_all,
+            kill_file=lambda: read_kill_file(self._kill_file),
             token=token,
             audit=self._audit,
             mask=self._redactor.fields,
@@ -382,33 +295,11 @@ class Trader:
 
     def trading_report(self) -> TradingReport:
         """What trading shows to people."""
-        if self.execution is not None:
-            return self.execution.report()
-        why = "trading is not switched on (V3_ENABLE_TRADING)"
-        if self._replay is not None:
-            why = "a replay sends nothing"
-        elif self.settings.enable_trading:
-            why = "real money is not armed (V3_ARM_PRODUCTION is not this key's id)"
-        return off_report(self.latch.stand.mode.value, why, self.settings.strategy)
-
-    def _trading_facts(self) -> TradingFacts | None:
-        return self.execution.facts() if self.execution is not None else None
-
-    def _trading_troubles(self) -> dict[str, str]:
-        found = self.execution.troubles() if self.execution is not None else {}
-        return found if self.latch.trouble is None else {"halt": self.latch.trouble, **found}
-
-    def _clock_offset_us(self) -> int | None:
-        clock = self._door.clock if self._door is not None else None
-        return clock.offset_us if clock is not None and clock.is_measured else None
+        return self._trading.report()
 
     def _cross_check_score(self) -> float | None:
         stats = self.market.cross_check_stats()
         return None if stats is None else stats.score
-
-    def _rest_trouble(self) -> str | None:
-        stats = self._door.rest.stats() if self._door is not None else None
-        return (stats.last_error or "no answer") if stats and stats.breaker is not BreakerState.CLOSED else None
 
     def _warnings(self) -> list[str]:
         said = [f"{problem.variable}: {problem.what}. {problem.how}" for problem in self.settings.warnings]
@@ -434,7 +325,7 @@ class Trader:
             await self._read_history(self.archive)
         try:
             await supervise(
-                _dressed(self.tree(), self._outside.dress),
+                self._outside.dressed(self.tree()),
                 self.stopping,
                 wall_us=self.wall_us,
                 rng=self.rng,
@@ -444,11 +335,9 @@ class Trader:
                 on_made=lambda root: setattr(self, "_root", root),
             )
         finally:
-            if self._door is not None:
-                with trio.move_on_after(1.0, shield=True):
-                    if self.execution is not None:
-                        await self.execution.aclose()
-                    await self._door.rest.aclose()
+            with trio.move_on_after(1.0, shield=True):
+                await self._trading.aclose()
+                await self._doorway.aclose()
 
     def _say(self, error: BaseException) -> str:
         """An error as the console, the database and health may show it: one line, bounded, without our secrets."""
@@ -476,21 +365,12 @@ class Trader:
     def _on_market_fact(self, fact: MarketFact) -> None:
         if self.archive is not None:
             self.archive.recorder.record_fact(fact)
-        if self.execution is not None:
-            self.execution.on_market_fact(fact)
+        self._trading.on_market_fact(fact)
 
     def _on_latch(self, stand: Stand) -> None:
-        if self.execution is not None:
-            self.execution.on_latch(stand)
+        self._trading.on_latch(stand)
         self.desk.on_latch(stand)
 
     def _audit(self, said: Audited) -> None:
         if self.archive is not None:
             self.archive.queue.put(command_row(**asdict(said), mask=dict))
-
-
-def _dressed(spec: SupervisorSpec, dress: Callable[[ChildSpec], ChildSpec]) -> SupervisorSpec:
-    children = (
-        _dressed(child, dress) if isinstance(child, SupervisorSpec) else dress(child) for child in spec.children
-    )
-    return replace(spec, children=tuple(children))

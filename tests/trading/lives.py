@@ -24,7 +24,7 @@ from traderv3.config.markets import AutoMarkets
 from traderv3.config.secret import Secret
 from traderv3.config.settings import Settings
 from traderv3.console.log_tap import LogTap
-from traderv3.coordinator import Outside, Trader
+from traderv3.coordinator import Trader
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.execution import Request
 from traderv3.domain.states import State
@@ -34,6 +34,7 @@ from traderv3.exchange.floor import Floor
 from traderv3.exchange.market import made_up
 from traderv3.exchange.records import Filled, MemberFact, OrderRecord, OrderStatus
 from traderv3.exchange.server import Server
+from traderv3.outside import Outside
 from traderv3.protocol.signing import Signer, load_private_key
 from traderv3.simulation.disk import Disk
 from traderv3.simulation.network import Connection, Network

@@ -17,16 +17,17 @@ Never: a second try, a guess what became of a request, a new order after a halt.
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 import trio
 
 from traderv3.clients.gateway_account import GatewayAccount, GatewayStats
-from traderv3.clients.order_groups import GroupLog, OrderGroups
+from traderv3.clients.intent_keeping import CANCEL_S, GatewayLog, IntentKeeping
+from traderv3.clients.order_carriage import OrderCarriage
+from traderv3.clients.order_groups import OrderGroups
 from traderv3.clients.order_rest import NotSent, OrderRest
 from traderv3.clients.order_sweep import OrderSweep
 from traderv3.clients.rest import RestClient
@@ -34,48 +35,21 @@ from traderv3.clients.resting_orders import RestingOrders
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervision import Backoff
 from traderv3.domain.errors import TraderError
-from traderv3.domain.execution import (
-    Accepted,
-    AccountFact,
-    Amend,
-    Answer,
-    Cancel,
-    Create,
-    IntentLog,
-    Outcome,
-    Rejected,
-    Request,
-    Snapshot,
-    Unknown,
-    Written,
-)
+from traderv3.domain.execution import AccountFact, Amend, Answer, Create, Request, Snapshot
 from traderv3.domain.market_facts import OrderGroupUpdate, UserOrder
 from traderv3.domain.permission import Latch, Mode, Stand
 from traderv3.domain.units import Qty
-from traderv3.protocol.order_requests import Asking, askings, judge
-
-WhyNot = Callable[[Sequence[Request]], str | None]  # why these must not go on the wire now
 
 ORDERS_MAX: Final = 256  # waiting; the engine may have no more on its way than its own limit, far below
 CANCELS_MAX: Final = 4096
-BATCH_MAX: Final = 20
 SENDING_MAX: Final = 16  # requests for new orders at a time
 STALE_US: Final = 2_000_000  # an approval is for a moment
 CLOCK_US: Final = 100_000  # so much a clock may be set back while nobody notices
-KEEPING_MAX: Final = 64
-DISK_S: Final = 0.05  # a cancel waits so long for the disk
-PROBE_S: Final = 1.0  # a disk in trouble is tried so often
 STOP_S: Final = 2.0
 MOVED: Final = "the trading latch moved after it was approved"
 GROUPS_BACKOFF: Final = Backoff(0.2, 5.0)
 
 log = structlog.get_logger(component="order_gateway")
-
-
-class GatewayLog(IntentLog, GroupLog, Protocol):
-    """What the gateway keeps things in; `storage.intent_log.IntentFile` is one."""
-
-    async def start(self) -> None: ...
 
 
 class OrderGateway:
@@ -100,7 +74,6 @@ class OrderGateway:
         self._reads = reads
         self._intents = intents
         self._latch = latch
-        self._deliver = deliver
         self._wall_us = wall_us
         self._rng = rng
         self._shard_of = shard_of
@@ -108,18 +81,25 @@ class OrderGateway:
         self._orders: deque[Request] = deque()
         self._cancels: deque[Request] = deque()
         self._resting = RestingOrders(wall_us)
-        self._under_way: dict[int, Request] = {}  # taken from their lane and not answered yet, by identity
-        self._written: set[int] = set()  # those of them that are on the wire
+        self._account = GatewayAccount()
+        self._keeping = IntentKeeping(intents, self._account, wall_us)
+        self._carriage = OrderCarriage(
+            rest,
+            intents,
+            self._resting,
+            self._account,
+            deliver=deliver,
+            wall_us=wall_us,
+            group_of=self._group_of,
+            doubt=self._doubt_group,
+        )
         self._due = trio.Event()
         self._moved = trio.Event()
-        self._keeping = 0  # batches of cancels that wait for the disk
         self._mode = latch.stand.mode  # when we last heard of it
         self._moves = 0  # of the latch
         self._is_stopping = False
-        self._has_looked = False  # into the intent log, whether it could be read or not
         self._tripped: str | None = None  # the group that the venue triggered by itself; until the latch says halted
         self._sweep: OrderSweep | None = None
-        self._account = GatewayAccount()
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -129,19 +109,19 @@ class OrderGateway:
             is_new = isinstance(request, Create | Amend)
             lane = self._orders if is_new else self._cancels
             if len(lane) >= (ORDERS_MAX if is_new else CANCELS_MAX):
-                self._drop(request, f"{len(lane)} requests wait already")
+                self._carriage.drop(request, f"{len(lane)} requests wait already")
             else:
                 lane.append(request)
         self._due = _set(self._due)
 
     def is_clear(self) -> bool:
         """Nothing is on its way, and no halt is under way."""
-        return not (self._orders or self._cancels or self._under_way or self._sweep)
+        return not (self._orders or self._cancels or self._carriage.under_way or self._sweep)
 
     @property
     def open_orders(self) -> int:
         """How many orders of ours rest as far as we know, or are on their way."""
-        return len(self._resting) + sum(isinstance(each, Create) for each in (*self._orders, *self._under_way.values()))
+        return len(self._resting) + sum(isinstance(each, Create) for each in (*self._orders, *self._carriage.under_way))
 
     def on_latch(self, stand: Stand) -> None:
         """The latch moved. A halt triggers the groups at the venue: after it new orders go into new ones."""
@@ -150,7 +130,7 @@ class OrderGateway:
         self._mode = stand.mode
         self._moves += 1
         while self._orders:
-            self._drop(self._orders.popleft(), MOVED)
+            self._carriage.drop(self._orders.popleft(), MOVED)
         self._moved = _set(self._moved)
 
     def heed(self, fact: AccountFact) -> None:
@@ -177,7 +157,7 @@ class OrderGateway:
         """The account at this moment."""
         return self._account.stats(
             waiting=len(self._orders) + len(self._cancels),
-            under_way=len(self._under_way),
+            under_way=len(self._carriage.under_way),
             resting=len(self._resting),
             groups=len(self._intents.groups),
             strikes=self._sweep.strikes if self._sweep else 0,
@@ -201,7 +181,7 @@ class OrderGateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._obey)
             nursery.start_soon(self._keep_groups)
-            nursery.start_soon(self._probe_disk)
+            nursery.start_soon(self._keeping.probe)
             nursery.start_soon(self._send_orders, nursery)
             nursery.start_soon(self._send_cancels, nursery)
             await lifeline.wait(lifeline.stopping.wait)
@@ -212,7 +192,7 @@ class OrderGateway:
     async def _close(self) -> None:
         """Say no to what waits, and take down what rests, as far as `STOP_S` lets us."""
         while self._orders:
-            self._drop(self._orders.popleft(), "the trader stops")
+            self._carriage.drop(self._orders.popleft(), "the trader stops")
         with trio.move_on_after(STOP_S):
             try:
                 await self._groups.close(self._rest())
@@ -225,7 +205,7 @@ class OrderGateway:
         while True:
             moved = self._moved
             try:
-                await self._look_into_log()
+                await self._keeping.look()
                 if not (self._is_halted() or self._is_stopping):
                     await self._groups.complete(self._rest())
             except (TraderError, NotSent, OSError) as exc:
@@ -236,29 +216,6 @@ class OrderGateway:
             else:
                 failures, self._account.group_trouble = 0, None
                 await moved.wait()
-
-    async def _look_into_log(self) -> None:
-        try:
-            await self._intents.start()
-        finally:
-            self._has_looked = True
-
-    async def _probe_disk(self) -> None:
-        """A disk in trouble is tried again also while nobody has anything to write."""
-        while True:
-            await trio.sleep(PROBE_S)
-            if self._account.disk_trouble is not None:
-                with suppress(OSError):
-                    await self._keep([])
-
-    async def _keep(self, requests: Sequence[Request]) -> None:
-        """On the disk when this returns. Raises `OSError`; either is remembered."""
-        try:
-            await self._intents.keep(requests, self._wall_us())
-        except OSError as exc:
-            self._account.disk_trouble = str(exc)
-            raise
-        self._account.disk_trouble = None
 
     # -- the halt ------------------------------------------------------------------------------------------------------
 
@@ -296,7 +253,7 @@ class OrderGateway:
 
     def _is_quiet(self) -> bool:
         """No new order of ours is on the wire, and every order group that the log holds was in the strike."""
-        return self._has_looked and not any(isinstance(self._under_way[each], Create | Amend) for each in self._written)
+        return self._keeping.has_looked and not self._carriage.is_writing_new()
 
     # -- new orders ----------------------------------------------------------------------------------------------------
 
@@ -307,17 +264,17 @@ class OrderGateway:
             while not self._orders:
                 await self._due.wait()
             await slots.acquire()
-            batch, moves = self._take(self._orders), self._moves
+            batch, moves = self._carriage.take(self._orders), self._moves
             account = self._account
             account.disk_busy_since = trio.current_time()
             try:
-                await self._keep(batch)
+                await self._keeping.keep(batch)
             except OSError as exc:
-                self._drop_all(batch, f"the intent log cannot be written: {exc}")
+                self._carriage.drop_all(batch, f"the intent log cannot be written: {exc}")
                 slots.release()
                 continue
             except BaseException:
-                self._drop_all(batch, "the gateway ended before it was sent")
+                self._carriage.drop_all(batch, "the gateway ended before it was sent")
                 raise
             finally:
                 account.disk_busy_since = None
@@ -330,15 +287,19 @@ class OrderGateway:
                 ready.append(request)
             else:
                 why = self._why_not(moves, self._groups.generation, [request]) or self._account.group_trouble
-                self._drop(request, why or "there is no order group for it yet")
+                self._carriage.drop(request, why or "there is no order group for it yet")
                 self._moved = _set(self._moved)
         try:
-            await self._carry_all(ready, partial(self._why_not, moves, self._groups.generation))
+            await self._carriage.carry(ready, partial(self._why_not, moves, self._groups.generation))
         finally:
             slots.release()
 
     def _group_of(self, ticker: str) -> str | None:
         return self._groups.of(self._shard_of(ticker))
+
+    def _doubt_group(self, group_id: str) -> None:
+        self._groups.doubt(group_id)
+        self._moved = _set(self._moved)
 
     def _why_not(self, moves: int, generation: int, requests: Sequence[Request]) -> str | None:
         """Why these must not go on the wire at this very moment.
@@ -369,119 +330,19 @@ class OrderGateway:
         while True:
             while not self._cancels:
                 await self._due.wait()
-            batch = self._take(self._cancels)
+            batch = self._carriage.take(self._cancels)
             kept = trio.Event()
-            nursery.start_soon(self._keep_cancels, batch, kept)
+            nursery.start_soon(self._keeping.keep_cancels, batch, kept)
             nursery.start_soon(self._send_kept, batch, kept)
-
-    async def _keep_cancels(self, batch: Sequence[Request], kept: trio.Event) -> None:
-        if self._keeping >= KEEPING_MAX:  # a disk that hangs; what waits for it must not pile up
-            kept.set()
-            return
-        self._keeping += 1
-        try:
-            with suppress(OSError):
-                await self._keep(batch)
-        finally:
-            self._keeping -= 1
-            kept.set()
 
     async def _send_kept(self, batch: Sequence[Request], kept: trio.Event) -> None:
         try:
-            with trio.move_on_after(DISK_S):
+            with trio.move_on_after(CANCEL_S):
                 await kept.wait()
         except BaseException:
-            self._drop_all(batch, "the gateway ended before it was sent")
+            self._carriage.drop_all(batch, "the gateway ended before it was sent")
             raise
-        await self._carry_all(batch)
-
-    # -- one request ---------------------------------------------------------------------------------------------------
-
-    async def _carry_all(self, requests: Sequence[Request], why_not: WhyNot | None = None) -> None:
-        """Send these side by side, in as few requests as may be. Without `why_not` they are urgent."""
-        rest = self._rest()
-        parts = askings(
-            requests,
-            self._group_of,
-            now_us=rest.clock.now_ms() * 1000,
-            creates_max=rest.batch_max("POST"),
-            cancels_max=rest.batch_max("DELETE"),
-        )
-        async with trio.open_nursery() as nursery:
-            for part, asking in parts:
-                nursery.start_soon(self._carry, part, asking, why_not)
-
-    async def _carry(self, requests: Sequence[Request], asking: Asking, why_not: WhyNot | None) -> None:
-        """Send one request and answer for all that it carries, whatever happens."""
-        is_written = False
-        outcomes: Sequence[Outcome] = [Unknown("the gateway ended while it was on the wire")] * len(requests)
-        dropped = "the gateway ended before it was sent"
-
-        def at_wire() -> None:
-            nonlocal is_written
-            if is_written:  # after a 429
-                return
-            why = why_not(requests) if why_not else None
-            if why is not None:
-                raise NotSent(why)
-            is_written = True
-            self._account.sent += len(requests)
-            for request in requests:
-                self._written.add(id(request))
-                self._deliver(Answer(request, Written(), self._wall_us()))
-
-        try:
-            status, body = await self._rest().ask(asking, at_wire=at_wire, is_urgent=why_not is None)
-            outcomes = judge(requests, status, body)
-        except NotSent as exc:
-            dropped = str(exc)
-        except TraderError as exc:
-            outcomes = [Unknown(str(exc))] * len(requests)
-            dropped = str(exc)
-        finally:
-            for request, outcome in zip(requests, outcomes, strict=True):
-                if is_written:
-                    self._answer(request, outcome)
-                else:
-                    self._drop(request, dropped)
-
-    def _answer(self, request: Request, outcome: Outcome) -> None:
-        self._written.discard(id(request))
-        self._under_way.pop(id(request), None)
-        self._account.count(outcome, is_new=isinstance(request, Create | Amend))
-        match request, outcome:
-            case Create(client_order_id, order), Accepted(order_id, _, remaining, _):
-                if remaining:
-                    self._resting.answered(Cancel(client_order_id, order_id, order.wanted.ticker))
-                self._intents.note(client_order_id, order_id=order_id, is_over=not remaining)
-            case Create(client_order_id, order), Rejected(code, _):
-                self._intents.note(client_order_id, is_over=True)
-                if code == "not_found" and (group_id := self._group_of(order.wanted.ticker)):
-                    self._groups.doubt(group_id)  # or its market is not there: the venue has one word for both
-                    self._moved = _set(self._moved)
-            case Cancel(client_order_id, order_id, _), Accepted():
-                self._resting.forget(order_id)
-                self._intents.note(client_order_id, is_over=True)
-            case _:
-                pass
-        self._deliver(Answer(request, outcome, self._wall_us()))
-
-    def _take(self, lane: deque[Request]) -> list[Request]:
-        batch = [lane.popleft() for _ in range(min(len(lane), BATCH_MAX))]
-        self._under_way.update({id(request): request for request in batch})
-        return batch
-
-    def _drop_all(self, requests: Iterable[Request], why: str) -> None:
-        for request in requests:
-            self._drop(request, why)
-
-    def _drop(self, request: Request, why: str) -> None:
-        """It never went on the wire, and never will."""
-        self._under_way.pop(id(request), None)
-        self._account.dropped += 1
-        if isinstance(request, Create):
-            self._intents.note(request.client_order_id, is_over=True)
-        self._deliver(Answer(request, Written(is_dropped=True, why=why), self._wall_us()))
+        await self._carriage.carry(batch)
 
 
 def _set(event: trio.Event) -> trio.Event:

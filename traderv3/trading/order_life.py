@@ -10,7 +10,18 @@ Never: an end of an order that the venue did not tell; fills only count.
 
 from typing import Final
 
-from traderv3.domain.execution import Accepted, Amend, Create, Decrease, Outcome, Rejected, Request, Unknown, Written
+from traderv3.domain.execution import (
+    Accepted,
+    Amend,
+    CancelAll,
+    Create,
+    Decrease,
+    Outcome,
+    Rejected,
+    Request,
+    Unknown,
+    Written,
+)
 from traderv3.domain.market_facts import UserOrder
 from traderv3.domain.orders import NOTHING, OPEN, ORDER_TABLE, Changing, Order, OrderEvent
 from traderv3.domain.units import Price, Qty
@@ -22,6 +33,19 @@ STATUS_EVENTS: Final = {
 }
 EXISTS: Final = "order_already_exists"  # a 409 that says only that this id was used before, by us
 DOUBT_US: Final = 4_000_000  # a read so much younger than a change shows whether it was made
+
+
+def client_order_id_of(request: Request) -> str | None:
+    """Which order a request is about; None: all of them."""
+    match request:
+        case Create(client_order_id, _):
+            return client_order_id
+        case Amend(change=change):
+            return change.wanted.client_order_id
+        case CancelAll():
+            return None
+        case _:
+            return request.client_order_id
 
 
 def step(order: Order, event: OrderEvent, at_us: int, why: str | None = None) -> None:

@@ -13,18 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from traderv3.domain.claims import Claim, collateral
-from traderv3.domain.execution import (
-    Accepted,
-    AccountFact,
-    Amend,
-    Answer,
-    CancelAll,
-    Create,
-    HeldPosition,
-    KeptIntent,
-    Request,
-)
+from traderv3.domain.claims import Claim, collateral, own_price
+from traderv3.domain.execution import Accepted, AccountFact, Answer, HeldPosition, KeptIntent
 from traderv3.domain.feed import Feed
 from traderv3.domain.fees import ORDINARY_FEES, ROUNDING, FeeSchedule
 from traderv3.domain.market_facts import Fill, MarketPosition, OrderGroupUpdate, UserOrder
@@ -33,22 +23,14 @@ from traderv3.domain.positions import Position, Settlement
 from traderv3.domain.trading_report import FillLine, OrderLine, PositionLine
 from traderv3.domain.units import Money, Price, Qty
 from traderv3.domain.worst_case import Exposure
+from traderv3.trading.foreign_orders import ForeignOrders
 from traderv3.trading.holdings import Holdings
-from traderv3.trading.order_life import step, take_fill, take_outcome, take_user_order
-from traderv3.trading.portfolio_lines import (
-    Totals,
-    fill_line,
-    order_line,
-    position_line,
-    unrealized,
-    worst_of_all,
-)
+from traderv3.trading.order_life import client_order_id_of, step, take_fill, take_outcome, take_user_order
+from traderv3.trading.own_orders import OwnOrders
+from traderv3.trading.portfolio_lines import Totals, fill_line, order_line, position_line, sum_up
 
-OVER_KEPT: Final = 2_000  # orders that are over; a late word about an older one is about an order that is not ours
 FILLS_KEPT: Final = 4_096
-FOREIGN_MAX: Final = 10_000
 LINES_MAX: Final = 200  # of orders that are over, and of fills, in a report
-OVER_WORDS: Final = frozenset({"canceled", "executed"})
 RECALLED: Final = "the trader started anew"
 
 Tell = Callable[[OrderLine | FillLine], None]
@@ -71,18 +53,13 @@ class Portfolio:
         self._tell = tell
         self._fees = fees
         self._ahead = ahead
-        self._orders: dict[str, Order] = {}
-        self._open: dict[str, Order] = {}
-        self._at_risk: dict[str, Order] = {}  # open, or filled without the fills being booked
-        self._over: dict[str, None] = {}  # in the order of their end
-        self._own_ids: dict[str, str] = {}  # client order id by order id
-        self._foreign: dict[str, UserOrder] = {}
-        self._foreign_over: dict[str, None] = {}  # ids; what a late read says of them is old
+        self._own = OwnOrders()
+        self._foreign = ForeignOrders()
         self._fills: dict[str, Fill] = {}
         self._fills_of: dict[str, dict[str, Fill]] = {}  # by client order id, then trade id, while the order is kept
         self._unclaimed: dict[str, dict[str, Fill]] = {}  # by order id, then trade id: whose order is not known (yet)
         self._holdings = Holdings()
-        self.turnover = Money(0)  # price x count of the fills of this process
+        self.turnover = Money(0)  # what the fills of this process cost, a NO by its own price
         self.version = 0
 
     # -- what we do ------------------------------------------------------------------------------------------------
@@ -95,7 +72,7 @@ class Portfolio:
 
     def recall(self, kept: KeptIntent, at_us: int) -> Order:
         """An order of an earlier run, of which only evidence can tell; one that is known already stays as it is."""
-        known = self._orders.get(kept.client_order_id)
+        known = self._own.all.get(kept.client_order_id)
         if known is not None:
             return known
         order = self._add(kept.draft, kept.client_order_id, kept.at_us)
@@ -107,7 +84,7 @@ class Portfolio:
 
     def withdraw(self, client_order_id: str, at_us: int) -> None:
         """A cancel goes out; a change that is on its way may still be made."""
-        order = self._orders[client_order_id]
+        order = self._own.all[client_order_id]
         if isinstance(order.in_flight, Changing):
             order.doubt = order.in_flight
         order.in_flight = Cancelling(at_us)
@@ -115,7 +92,7 @@ class Portfolio:
 
     def change(self, client_order_id: str, price: Price, count: Qty, at_us: int) -> None:
         """Another price or size goes out; `count` is what is to rest. One at a time."""
-        order = self._orders[client_order_id]
+        order = self._own.all[client_order_id]
         assert order.in_flight is None, f"{client_order_id}: {order.in_flight} is on its way already"
         order.in_flight = Changing(at_us, price, count)
         self._changed(order)
@@ -130,7 +107,7 @@ class Portfolio:
         version = self.version
         match item:
             case Answer(request, outcome, _):
-                order = self._orders.get(_client_order_id(request) or "")
+                order = self._own.all.get(client_order_id_of(request) or "")
                 if order is not None:
                     before = _stamp(order)
                     if isinstance(outcome, Accepted) and outcome.order_id:
@@ -149,7 +126,7 @@ class Portfolio:
 
     def lose_one(self, client_order_id: str, why: str, at_us: int) -> None:
         """An answer was lost, or is not waited for any more: what was on its way is unknown from now on."""
-        order = self._orders[client_order_id]
+        order = self._own.all[client_order_id]
         if isinstance(order.in_flight, Changing):
             order.doubt = order.in_flight
         order.in_flight = None
@@ -159,13 +136,13 @@ class Portfolio:
 
     def absent(self, client_order_id: str, at_us: int) -> None:
         """A complete read that is young enough does not hold an order: void if it was unknown, unknown if it rested."""
-        order = self._orders[client_order_id]
+        order = self._own.all[client_order_id]
         step(order, OrderEvent.SEEN_ABSENT, at_us, "a later read of the account does not hold it")
         self._changed(order)
 
     def redate(self, at_us: int) -> None:
         """Our clock was set back to this: nothing of what is open happened later."""
-        for order in self._open.values():
+        for order in self._own.open.values():
             order.created_us, order.since_us = min(order.created_us, at_us), min(order.since_us, at_us)
             if order.doubt is not None:
                 order.doubt = replace(order.doubt, since_us=min(order.doubt.since_us, at_us))
@@ -175,10 +152,7 @@ class Portfolio:
 
     def keep_foreign(self, listed: Collection[str], as_of_us: int) -> None:
         """A complete read lists these order ids as resting: others' orders that it knew of and does not list are over."""
-        for order_id, word in list(self._foreign.items()):
-            if order_id not in listed and (word.at_us or 0) <= as_of_us:
-                del self._foreign[order_id]
-                self.version += 1
+        self.version += self._foreign.keep(listed, as_of_us)
 
     def adopt_position(self, held: HeldPosition, as_of_us: int) -> None:
         """Take the venue's stake in a market as it was then; younger fills stay on top of it."""
@@ -206,22 +180,22 @@ class Portfolio:
     @property
     def orders(self) -> Mapping[str, Order]:
         """Every order that is kept, by its `client_order_id`, in the order of their making."""
-        return MappingProxyType(self._orders)
+        return self._own.all
 
     @property
     def open(self) -> Mapping[str, Order]:
         """Those that rest or may come to rest."""
-        return MappingProxyType(self._open)
+        return self._own.open
 
     @property
     def at_risk(self) -> Mapping[str, Order]:
         """Those that may yet do something to a position: the open ones, and those whose fills were not all told yet."""
-        return MappingProxyType(self._at_risk)
+        return self._own.at_risk
 
     @property
     def foreign(self) -> Mapping[str, UserOrder]:
         """Orders of the account that rest and that we did not make, by order id."""
-        return MappingProxyType(self._foreign)
+        return self._foreign.resting
 
     @property
     def fills(self) -> Mapping[str, Fill]:
@@ -235,8 +209,7 @@ class Portfolio:
 
     def by_order_id(self, order_id: str) -> Order | None:
         """Our order that the venue knows by that id."""
-        client_order_id = self._own_ids.get(order_id)
-        return None if client_order_id is None else self._orders[client_order_id]
+        return self._own.by_order_id(order_id)
 
     def position(self, ticker: str) -> Qty:
         """What is held in a market; below 0 is NO."""
@@ -265,8 +238,8 @@ class Portfolio:
     @property
     def held(self) -> Money:
         """What the venue sets aside for all orders that are known to rest; of one price, in the order of their ids."""
-        claims = [(word.ticker, order_id, _claim(word)) for order_id, word in self._foreign.items()]
-        for order in self._open.values():
+        claims = self._foreign.claims()
+        for order in self._own.open.values():
             if order.state is OrderState.RESTING and order.order_id is not None:
                 claims += [(order.ticker, order.order_id, Claim(order.is_bid, order.price, order.remaining))]
         claims.sort()
@@ -279,9 +252,9 @@ class Portfolio:
     def exposures(self) -> dict[str, Exposure]:
         """Every market, with everything that rests there, may rest, or is on its way, foreign orders too."""
         sides: dict[tuple[str, bool], list[tuple[Price, Qty]]] = {}
-        for order in self._at_risk.values():
+        for order in self._own.at_risk.values():
             sides.setdefault((order.ticker, order.is_bid), []).append(order.at_worst)
-        for word in self._foreign.values():
+        for word in self._foreign.resting.values():
             sides.setdefault((word.ticker, word.is_yes), []).append((word.yes_price, word.remaining))
         found: dict[str, Exposure] = {}
         for ticker in {*self._holdings.positions, *(ticker for ticker, _ in sides)}:
@@ -292,9 +265,10 @@ class Portfolio:
 
     def order_lines(self) -> tuple[OrderLine, ...]:
         """The open ones, then the latest that are over; each newest first."""
-        over = itertools.islice(reversed(self._over), LINES_MAX)
-        live = (replace(order_line(order), ahead=self._ahead(order.order_id or "")) for order in self._open.values())
-        return (*reversed(tuple(live)), *(order_line(self._orders[key]) for key in over))
+        live = (
+            replace(order_line(order), ahead=self._ahead(order.order_id or "")) for order in self._own.open.values()
+        )
+        return (*reversed(tuple(live)), *map(order_line, self._own.over(LINES_MAX)))
 
     def fill_lines(self) -> tuple[FillLine, ...]:
         """The latest, newest first."""
@@ -311,49 +285,21 @@ class Portfolio:
 
     def totals(self, feed: Feed) -> Totals:
         """What it all comes to."""
-        positions = self.positions
-        values = [unrealized(position, ticker, feed) for ticker, position in positions.items()]
-        known = [value for value in values if value is not None]
-        return Totals(
-            realized=Money(sum(position.realized for position in positions.values())),
-            unrealized=Money(sum(known)) if len(known) == len(values) else None,
-            fees=Money(sum(position.fees for position in positions.values())),
-            worst_case=worst_of_all(self.exposures(), feed),
-            resting=sum(order.state is OrderState.RESTING for order in self._open.values()),
-            unknown=sum(order.state is OrderState.UNKNOWN for order in self._open.values()),
-        )
+        return sum_up(self.positions, self.exposures(), self._own.open.values(), feed)
 
     def check(self) -> None:
         """Assert every invariant; for tests and simulations."""
-        assert self._open == {key: order for key, order in self._orders.items() if order.is_open}
-        assert self._at_risk == {key: order for key, order in self._orders.items() if order.is_at_risk}
-        for order in self._orders.values():
+        for order in self._own.all.values():
             assert (order.remaining == 0) or order.is_open
             assert order.is_open or (order.in_flight is None and order.doubt is None)
             assert order.filled >= sum(fill.count for fill in self._fills_of[order.client_order_id].values())
-        assert all(self._orders[own].order_id == order_id for order_id, own in self._own_ids.items())
-        assert sum(not order.is_open for order in self._orders.values()) <= OVER_KEPT
+        self._own.check()
         self._holdings.check()
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _add(self, draft: Draft, client_order_id: str, at_us: int) -> Order:
-        assert client_order_id not in self._orders, f"{client_order_id} was used before"
-        order = Order(
-            client_order_id=client_order_id,
-            strategy=draft.strategy,
-            ticker=draft.ticker,
-            is_bid=draft.is_bid,
-            price=draft.price,
-            count=draft.count,
-            time_in_force=draft.time_in_force,
-            is_post_only=draft.is_post_only,
-            ttl_s=draft.ttl_s,
-            created_us=at_us,
-            remaining=draft.count,
-            since_us=at_us,
-        )
-        self._orders[client_order_id] = self._open[client_order_id] = self._at_risk[client_order_id] = order
+        order = self._own.add(draft, client_order_id, at_us)
         self._fills_of[client_order_id] = {}
         return order
 
@@ -361,38 +307,20 @@ class Portfolio:
         """The venue's id of an order is known: fills that nobody claimed may be its own."""
         if order.order_id == order_id:
             return
-        if order.order_id is not None:  # never seen; if the venue does it, the newer name is its own
-            del self._own_ids[order.order_id]
-        order.order_id = order_id
-        self._own_ids[order_id] = order.client_order_id
-        self._foreign.pop(order_id, None)
+        self._own.name(order, order_id)
+        self._foreign.disown(order_id)
         for fill in self._unclaimed.pop(order_id, {}).values():
             self._book(order, fill)
 
     def _take_user_order(self, word: UserOrder, at_us: int, as_of_us: int | None) -> None:
-        order = self._orders.get(word.client_order_id) or self.by_order_id(word.order_id)
+        order = self._own.all.get(word.client_order_id) or self.by_order_id(word.order_id)
         if order is None:
-            self._take_foreign(word)
+            self.version += self._foreign.heed(word)
             return
         before = _stamp(order)
         self._name(order, word.order_id)
         take_user_order(order, word, at_us, as_of_us)
         self._compare(order, before)
-
-    def _take_foreign(self, word: UserOrder) -> None:
-        known = self._foreign.get(word.order_id)
-        if word.status in OVER_WORDS:
-            self._foreign_over[word.order_id] = None
-            if len(self._foreign_over) > OVER_KEPT:
-                del self._foreign_over[next(iter(self._foreign_over))]
-            self.version += self._foreign.pop(word.order_id, None) is not None
-        elif word.order_id in self._foreign_over:
-            return
-        elif known is None or (word.at_us or 0) >= (known.at_us or 0):
-            self._foreign[word.order_id] = word
-            if len(self._foreign) > FOREIGN_MAX:
-                del self._foreign[next(iter(self._foreign))]
-            self.version += known is None or (known.remaining, known.yes_price) != (word.remaining, word.yes_price)
 
     def _take_fill(self, fill: Fill) -> None:
         order = self._order_of(fill)
@@ -412,7 +340,7 @@ class Portfolio:
             self._fills[fill.trade_id] = fill
             if len(self._fills) > FILLS_KEPT:
                 del self._fills[next(iter(self._fills))]
-            self.turnover = Money(self.turnover + fill.yes_price * fill.count)
+            self.turnover = Money(self.turnover + own_price(fill.is_yes, fill.yes_price) * fill.count)
             self.version += 1
             self._tell(fill_line(fill, order))
 
@@ -432,54 +360,21 @@ class Portfolio:
             self.version += 1
 
     def _order_of(self, fill: Fill) -> Order | None:
-        return self._orders.get(fill.client_order_id or "") or self.by_order_id(fill.order_id)
+        return self._own.all.get(fill.client_order_id or "") or self.by_order_id(fill.order_id)
 
     def _compare(self, order: Order, before: tuple[object, ...]) -> None:
         if _stamp(order) != before:
             self._changed(order)
 
     def _changed(self, order: Order) -> None:
-        """Keep the tables in step with an order, forget the oldest that are over, and say what it is now."""
-        key = order.client_order_id
-        if order.is_at_risk:
-            self._at_risk.setdefault(key, order)
-        else:
-            self._at_risk.pop(key, None)
-        if order.is_open:
-            self._over.pop(key, None)
-            self._open.setdefault(key, order)
-        elif self._open.pop(key, None) is not None:
-            self._over[key] = None
-            if len(self._over) > OVER_KEPT:
-                self._forget(self._orders[next(iter(self._over))])
+        """Keep the tables in step with an order, forget the oldest that is over, and say what it is now."""
+        forgotten = self._own.changed(order)
+        if forgotten is not None:
+            del self._fills_of[forgotten.client_order_id]
         self.version += 1
         self._tell(order_line(order))
-
-    def _forget(self, order: Order) -> None:
-        key = order.client_order_id
-        del self._orders[key], self._fills_of[key], self._over[key]
-        self._at_risk.pop(key, None)
-        if order.order_id is not None:
-            del self._own_ids[order.order_id]
-
-
-def _client_order_id(request: Request) -> str | None:
-    """Which order a request is about; None: all of them."""
-    match request:
-        case Create(client_order_id, _):
-            return client_order_id
-        case Amend(change=change):
-            return change.wanted.client_order_id
-        case CancelAll():
-            return None
-        case _:
-            return request.client_order_id
 
 
 def _stamp(order: Order) -> tuple[object, ...]:
     """What anybody may have an interest in."""
     return order_line(order), order.at_worst
-
-
-def _claim(word: UserOrder) -> Claim:
-    return Claim(word.is_yes, word.yes_price, word.remaining)

@@ -5,13 +5,13 @@ neither has any sum that they are part of.
 Units: as in `domain.trading_report`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from traderv3.domain.feed import Feed
 from traderv3.domain.market_facts import Fill
-from traderv3.domain.orders import Cancelling, Order
+from traderv3.domain.orders import Cancelling, Order, OrderState
 from traderv3.domain.positions import Position, exit_price
 from traderv3.domain.trading_report import FillLine, OrderLine, PositionLine
 from traderv3.domain.units import Money, Qty
@@ -62,7 +62,7 @@ def fill_line(fill: Fill, order: Order | None) -> FillLine:
     )
 
 
-def unrealized(position: Position, ticker: str, feed: Feed) -> Money | None:
+def _unrealized(position: Position, ticker: str, feed: Feed) -> Money | None:
     """What selling out at the best of the book would bring in over the cost; None: there is no live book, or no bid in it."""
     if not position.count:
         return Money(0)
@@ -77,7 +77,7 @@ def position_line(ticker: str, position: Position, told: Qty | None, exposure: E
         position=position.count,
         average=position.average,
         realized=position.realized,
-        unrealized=unrealized(position, ticker, feed),
+        unrealized=_unrealized(position, ticker, feed),
         fees=position.fees,
         worst_case=worst_case([exposure], is_exclusive=False),
         venue_position=None if told == position.count else told,
@@ -96,7 +96,23 @@ class Totals:
     unknown: int
 
 
-def worst_of_all(exposures: Mapping[str, Exposure], feed: Feed) -> Money:
+def sum_up(
+    positions: Mapping[str, Position], exposures: Mapping[str, Exposure], open_orders: Collection[Order], feed: Feed
+) -> Totals:
+    """What it all comes to; positions and exposures by ticker."""
+    values = [_unrealized(position, ticker, feed) for ticker, position in positions.items()]
+    known = [value for value in values if value is not None]
+    return Totals(
+        realized=Money(sum(position.realized for position in positions.values())),
+        unrealized=Money(sum(known)) if len(known) == len(values) else None,
+        fees=Money(sum(position.fees for position in positions.values())),
+        worst_case=_worst_of_all(exposures, feed),
+        resting=sum(order.state is OrderState.RESTING for order in open_orders),
+        unknown=sum(order.state is OrderState.UNKNOWN for order in open_orders),
+    )
+
+
+def _worst_of_all(exposures: Mapping[str, Exposure], feed: Feed) -> Money:
     """The most that all markets can lose together, event by event."""
     events: dict[str, list[Exposure]] = {}
     for ticker, exposure in exposures.items():
