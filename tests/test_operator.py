@@ -1,5 +1,6 @@
 """The commands that act on a running trader: what they say, whom they ask, and what becomes of a trader that is not there."""
 
+import fcntl
 import http.server
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 from traderv3.cli import main
 from traderv3.config.environment import Environment
 from traderv3.config.problems import ConfigurationProblems
-from traderv3.config.whereabouts import Whereabouts, find_trader, write_console
+from traderv3.config.whereabouts import FolderTaken, Whereabouts, find_trader, hold_folder, write_console
 from traderv3.console import verbs
 from traderv3.domain.permission import Mode
 from traderv3.operator import command as operator_command
@@ -44,6 +45,7 @@ ORDER = {
     "ahead": None,
 }
 STATUS: dict[str, Any] = {
+    "timestamp": "2026-11-23T03:00:06.200Z",
     "environment": "sim",
     "uptime": 3725.5,
     "state": "acting",
@@ -96,6 +98,9 @@ STATUS: dict[str, Any] = {
             "worst_case": "2.250000",
             "resting": 1,
             "unknown": 0,
+            "is_read": True,
+            "stale_reason": None,
+            "stale_since": None,
         },
         "limits": {
             "limits": [
@@ -113,6 +118,7 @@ STATUS: dict[str, Any] = {
             "strategy": "spread_maker",
             "stage": "acting",
             "why": None,
+            "calibrated": "2026-11-23T03:00:01.000Z",
             "refusals": [{"rule": "RISK_HALTED", "why": "halted", "ticker": "KX-A", "by": "risk", "times": 3}],
         },
         "recon": {
@@ -149,7 +155,7 @@ class Fake:
             {"id": "1", "ok": True, "reason": "trading is halted; cancelled 2 of 2 orders"},
         )
         self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
-        self.port = 0
+        self.port = self.lock = 0
 
     def answer(self, path: str, token: str | None, body: dict[str, Any]) -> tuple[int, object]:
         self.asked.append((path, token, body))
@@ -179,6 +185,7 @@ def faking(folder: Path) -> Iterator[Fake]:
         fake.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
+        fake.lock = hold_folder(folder)
         write_console(folder, "127.0.0.1", fake.port)
         (folder / "control-token").write_text(TOKEN + "\n")
         try:
@@ -186,6 +193,7 @@ def faking(folder: Path) -> Iterator[Fake]:
         finally:
             server.shutdown()
             thread.join()
+            os.close(fake.lock)
 
 
 @pytest.fixture
@@ -208,7 +216,7 @@ def test_the_status_block_says_everything_on_one_page() -> None:
         "connected, 1 of 2 markets live, 12 messages/s",
         "active (by start",
         "1 resting, 0 unknown",
-        "1 markets, worst case $2.250000",
+        "1 markets, worst case with orders $2.250000",
         "balance $99.500000, total unknown",
         "RISK_MAX_MARKET_SIZE KX-A: 5.00 of 10.00 contracts (50 %)",
         "3 x by risk: RISK_HALTED KX-A: halted",
@@ -222,8 +230,56 @@ def test_orders_and_positions_are_tables() -> None:
     assert [line.split()[0] for line in order_lines(STATUS, has_all=True)] == ["order", "aa-1", "aa-0"]
     assert "resting (cancelling)" in order_lines(STATUS, has_all=False)[1]
     positions = position_lines(STATUS)
+    assert "0.4500 NO" in positions[1]
     assert positions[1].endswith("the venue says -4.00")
     assert positions[-1].startswith("total unknown, balance $99.500000")
+
+
+def status_with(pnl: dict[str, Any], **trading: Any) -> dict[str, Any]:
+    """The status with another account."""
+    whole = STATUS["trading"]
+    return {**STATUS, "trading": {**whole, **trading, "pnl": {**whole["pnl"], **pnl}}}
+
+
+def test_a_stale_account_is_said_to_be_so_before_anything_else() -> None:
+    stale = status_with({"stale_reason": "the account is not heard: cut", "stale_since": "2026-11-23T03:00:00.000Z"})
+    said = "stale for 6.2 s (the account is not heard: cut); what follows is the last word"
+
+    assert order_lines(stale, has_all=False)[0] == position_lines(stale)[0] == f"account: {said}"
+    assert f"account      {said}" in status_block(stale)
+    assert "account      heard; a reading agreed 5.2 s ago" in status_block(STATUS)
+    assert not any("account" in line for line in position_lines(STATUS))
+
+
+def test_an_account_that_was_never_agreed_upon_has_no_age() -> None:
+    first = status_with({"stale_reason": "a second reading is to agree"})
+
+    assert position_lines(first)[0] == (
+        "account: not agreed upon yet (a second reading is to agree); what follows is the venue's first word"
+    )
+
+
+def test_before_the_first_reading_no_number_is_made_up() -> None:
+    empty = dict.fromkeys(("balance", "total", "realized", "unrealized", "fees", "worst_case", "resting"))
+    unread = status_with(
+        {**empty, "unknown": 12, "is_read": False, "stale_reason": "the account is not heard: refused"},
+        positions=None,
+        orders=[],
+    )
+    block = status_block(unread)
+
+    assert order_lines(unread, has_all=False) == [
+        "account: not read yet: the account is not heard: refused",
+        "No order is known.",
+    ]
+    assert position_lines(unread) == [
+        "account: not read yet: the account is not heard: refused",
+        "What is held is not known.",
+        "total unknown, balance unknown, worst case with orders unknown",
+    ]
+    assert "orders       - resting, 12 unknown; 1 latest fills" in block
+    assert "positions    - markets, worst case with orders unknown" in block
+    assert not any("$0" in line for line in block)
 
 
 @pytest.mark.parametrize("command", ["status", "orders", "positions"])
@@ -337,8 +393,7 @@ def test_a_stranger_on_the_port_is_not_told_the_token(
 ) -> None:
     monkeypatch.setattr("structlog.configure", lambda **_: None)
     if who == "gone":
-        console = tmp_path / "data" / "sim" / "console.json"
-        console.write_text(json.dumps({"pid": 2**22 + 1, "host": "127.0.0.1", "port": fake.port}))  # no pid is so high
+        fcntl.flock(fake.lock, fcntl.LOCK_UN)
     else:
         fake.status = {**STATUS, "environment": "paper"}
     main(command)
@@ -415,6 +470,23 @@ def test_in_local_there_is_nothing_at_the_venue_to_cancel(
 # -- where it is ---------------------------------------------------------------------------------------------------
 
 
+def test_a_folder_has_one_trader_that_is_known_without_any_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traderv3.config.whereabouts.LOCK_S", 0.0)
+    folder = tmp_path / "data" / "sim"
+    lock = hold_folder(folder)
+    held = find_trader("sim", {}, tmp_path, None)
+    with pytest.raises(FolderTaken, match=f"process {os.getpid()}"):
+        hold_folder(folder)
+    was_running = held.is_running
+    os.close(lock)
+
+    assert (held.pid, was_running) == (os.getpid(), True)
+    assert not find_trader("sim", {}, tmp_path, None).is_running
+    os.close(hold_folder(folder))
+
+
 def test_a_trader_is_found_where_it_said_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere" / "paper"
     write_console(folder, "0.0.0.0", 9123)
@@ -422,7 +494,7 @@ def test_a_trader_is_found_where_it_said_it_is(tmp_path: Path) -> None:
     found = find_trader("paper", {"V3_DATA_DIR": "elsewhere", "V3_PORT": "9000"}, tmp_path, None)
 
     assert (found.host, found.port, found.pid, found.token) == ("127.0.0.1", 9123, os.getpid(), "t")
-    assert found.is_process_alive
+    assert not found.is_running
     assert find_trader("paper", {"V3_DATA_DIR": "elsewhere"}, tmp_path, "9001").port == 9001
     assert find_trader("sim", {"V3_PORT": "9000"}, tmp_path, None).port == 9000
 
@@ -435,7 +507,7 @@ def test_what_cannot_be_read_leaves_the_usual_address(content: str, tmp_path: Pa
     found = find_trader("sim", {}, tmp_path, None)
 
     assert (found.host, found.port, found.pid, found.token) == ("127.0.0.1", 8005, None, None)
-    assert not found.is_process_alive
+    assert not found.is_running
 
 
 def test_what_is_wrong_elsewhere_in_the_configuration_does_not_hold_up_a_command(tmp_path: Path) -> None:

@@ -215,6 +215,15 @@ class ExecutionRoom:
         assert carrier is not None
         return carrier.open_orders
 
+    @property
+    def left_behind(self) -> int:
+        """How many orders may rest at the venue now that all has stopped: 0 once it has deleted their groups, which ends them,
+        or where the embedded exchange ends with us.
+        """
+        if self.gateway is None or self._settings.is_own_exchange or not self.intents.groups:
+            return 0
+        return len(self.portfolio.open)
+
     async def aclose(self) -> None:
         """Close the way for orders."""
         if self._order_rest is not None:
@@ -230,6 +239,10 @@ class ExecutionRoom:
         if stand.mode is Mode.ACTIVE:
             self.day.lift(self._wall_us())
         self.inbox.wake()
+
+    def withdraw_all(self, why: str) -> Callable[[], int]:
+        """Cancel every order of ours that is open now; returns what tells how many of them still are."""
+        return self.engine.withdraw_all(why)
 
     def on_market_fact(self, fact: MarketFact) -> None:
         """Something that the market's channels told."""

@@ -1,6 +1,6 @@
 """One run of the trader as a process: socket, door and log opened, signals heard, exit code returned.
 
-Exit codes: 0 asked to stop and stopped clean; 1 a bug or an escalation (the cause is the last log line);
+Exit codes: 0 asked to stop and stopped clean; 1 a bug, an escalation, or orders that may still rest (the log says which);
 2 configuration, a taken port included; 3 the venue refused us for good; 130 interrupted twice.
 """
 
@@ -24,7 +24,7 @@ from traderv3.clients.door import Door
 from traderv3.clients.doors import find_signer, open_door
 from traderv3.config.limits import LIMITS
 from traderv3.config.settings import Settings
-from traderv3.config.whereabouts import TOKEN_FILE, write_console
+from traderv3.config.whereabouts import TOKEN_FILE, FolderTaken, hold_folder, write_console
 from traderv3.console.log_tap import LogTap
 from traderv3.console.web_server import WebServer
 from traderv3.coordinator import Trader
@@ -38,6 +38,7 @@ from traderv3.domain.events import StateChanged
 from traderv3.domain.states import State
 from traderv3.storage.archive import finish_recording
 from traderv3.telemetry.log import Log, open_log
+from traderv3.trading.kill_switch import keep_early_signals
 
 EXIT_OK: Final = 0
 EXIT_BUG: Final = 1
@@ -57,11 +58,17 @@ def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: floa
         how = "stop what uses it, or choose another with --port (0: any free one)"
         return _refuse(f"cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}")
     token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
+    folder = settings.data_dir / settings.environment
+    os.umask(0o077)  # orders, fills and what was said are the owner's alone
+    keep_early_signals()
     try:
-        write_token(settings.data_dir / settings.environment / TOKEN_FILE, token)
-        write_console(settings.data_dir / settings.environment, settings.host, listener.getsockname()[1])
+        hold_folder(folder)
+        write_token(folder / TOKEN_FILE, token)
+        write_console(folder, settings.host, listener.getsockname()[1])
         rng = random.Random()
         door = None if settings.api is None else open_configured_door(settings, rng)
+    except FolderTaken as exc:
+        return _refuse(f"another trader runs in {folder} ({exc}); stop it, or give this one a V3_DATA_DIR of its own")
     except OSError as exc:
         return _refuse(f"cannot write below V3_DATA_DIR {settings.data_dir}: {exc.strerror}")
     except EnvironmentMismatch as exc:
@@ -179,6 +186,10 @@ async def _main(
         log.critical("escalation", error=describe(escalation))  # the last line is the cause
         return EXIT_BUG
     code = EXIT_OK if trader.refusal is None else EXIT_REFUSED
+    if trader.execution is not None and (left := trader.execution.left_behind):
+        how = f"`traderv3 halt {settings.environment}` cancels them; the next run takes them up"
+        log.error("stopped, and orders may rest at the venue", orders=left, how=how)
+        code = code or EXIT_BUG
     log.info("traderv3 stopped", exit_code=code)
     return code
 

@@ -8,7 +8,17 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from traderv3.console.commands import GUESSES_OPEN_MAX, REFUSAL_WAIT_S, Command, CommandGate, CommandRequest, GuessLine
+from traderv3.console.commands import (
+    GUESSES_OPEN_MAX,
+    LOOK_S,
+    QUIET_S,
+    REFUSAL_WAIT_MOST_S,
+    REFUSAL_WAIT_S,
+    Command,
+    CommandGate,
+    CommandRequest,
+    GuessLine,
+)
 
 TOKEN = "right-and-proper-token"
 
@@ -48,7 +58,7 @@ async def test_many_sockets_guess_no_faster_than_one(autojump_clock: MockClock) 
             for number in range(200):
                 nursery.start_soon(guess, number)
 
-    assert guessed <= 60 / REFUSAL_WAIT_S
+    assert guessed == 5  # after 1, 3, 7, 15 and 31 s
     assert done == []
 
 
@@ -75,7 +85,7 @@ async def test_whoever_holds_the_token_does_not_wait_behind_those_who_guess(auto
     assert all(result.ok for result in results)
     assert waited_s == 0
     assert done == ["owner"] * 3
-    assert refused == 10
+    assert refused == 3
 
 
 async def test_hanging_up_and_asking_again_gets_a_crowd_no_more_looks_than_the_line_has(
@@ -100,7 +110,7 @@ async def test_hanging_up_and_asking_again_gets_a_crowd_no_more_looks_than_the_l
             for _ in range(20):
                 nursery.start_soon(guess_and_hang_up)
 
-    assert GUESSES_OPEN_MAX + 500 < looks <= GUESSES_OPEN_MAX + 600 / REFUSAL_WAIT_S
+    assert GUESSES_OPEN_MAX + 500 < looks <= GUESSES_OPEN_MAX + 600 / LOOK_S
 
 
 async def test_when_the_line_is_full_everybody_has_his_turn_and_it_empties(autojump_clock: MockClock) -> None:
@@ -113,13 +123,55 @@ async def test_when_the_line_is_full_everybody_has_his_turn_and_it_empties(autoj
     began = trio.current_time()
     is_right = await line.is_right(lambda: True)
     waited_s = trio.current_time() - began
-    await trio.sleep(GUESSES_OPEN_MAX * REFUSAL_WAIT_S)
     began = trio.current_time()
     await line.is_right(lambda: False)
 
     assert is_right
-    assert waited_s == REFUSAL_WAIT_S
+    assert waited_s == LOOK_S
     assert trio.current_time() - began == REFUSAL_WAIT_S
+
+
+async def wait_of(line: GuessLine, *, is_right: bool = False) -> float:
+    began = trio.current_time()
+    assert await line.is_right(lambda: is_right) is is_right
+    return trio.current_time() - began
+
+
+async def test_each_wrong_token_in_a_row_waits_twice_as_long_as_the_one_before(autojump_clock: MockClock) -> None:
+    line = GuessLine()
+
+    assert [await wait_of(line) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert await wait_of(line, is_right=True) == 0
+    assert [await wait_of(line) for _ in range(3)] == [1, 2, 4]
+
+
+async def test_a_line_that_was_quiet_begins_anew_and_one_that_was_only_slow_does_not(autojump_clock: MockClock) -> None:
+    line = GuessLine()
+    for _ in range(8):
+        await wait_of(line)
+    slow_s = await wait_of(line)
+    await trio.sleep(QUIET_S - slow_s)
+    again_s = await wait_of(line)
+
+    assert (slow_s, again_s) == (REFUSAL_WAIT_MOST_S, REFUSAL_WAIT_S)
+
+
+async def test_a_crowd_that_stays_is_not_taken_for_quiet(autojump_clock: MockClock) -> None:
+    """In an hour: the doubling ones of the first minute, then one a minute, whatever the number of sockets."""
+    line, answered = GuessLine(), 0
+
+    async def guess() -> None:
+        nonlocal answered
+        while True:
+            await line.is_right(lambda: False)
+            answered += 1
+
+    with trio.move_on_after(3_600):
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(guess)
+
+    assert 60 <= answered <= 66
 
 
 @pytest.mark.parametrize(

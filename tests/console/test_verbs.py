@@ -1,5 +1,6 @@
 """What each command needs typed, what it does, and what it refuses."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,41 +13,49 @@ from traderv3.console.messages import CommandResult
 from traderv3.console.verbs import Powers, make_commands
 from traderv3.domain.errors import ConnectivityError
 from traderv3.domain.feed import Feed, Link
-from traderv3.domain.permission import Mode, NotKept, Stand
+from traderv3.domain.permission import Latch, Mode, NotKept, Stand
+from traderv3.trading.latch import TradingLatch
 
 
-class MemoryLatch:
-    """A latch whose disk the test may break."""
+class BrokenLatch:
+    """A latch whose disk refuses."""
 
-    def __init__(self) -> None:
-        self.stand = Stand(Mode.ACTIVE, NOW_US, "start", "")
-        self.refuses: str | None = None
+    stand = Stand(Mode.ACTIVE, NOW_US, "start", "")
+    why = "halted holds until a restart, but could not be kept"
 
     async def set(self, mode: Mode, *, by: str, reason: str) -> Stand:
         await trio.lowlevel.checkpoint()
-        if self.refuses is not None:
-            raise NotKept(self.refuses)
-        self.stand = Stand(mode, NOW_US, by, reason)
-        return self.stand
+        raise NotKept(self.why)
 
 
 class World:
     """A gate over a small trader."""
 
-    def __init__(self, *, can_act: bool = True) -> None:
+    def __init__(self, *, can_act: bool = True, latch: Latch | None = None) -> None:
         self.feed = Feed()
         self.feed.watch(["KX-A", "KX-B", "KX-C"])
         for ticker in ("KX-A", "KX-B"):
             self.feed.books[ticker].replace([(1, 1)], [])
         self.feed.line("orderbook_connector").link = Link.CONNECTED
-        self.latch = MemoryLatch()
+        self.latch = latch or TradingLatch(None, wall_us=lambda: NOW_US)
         self.killed: list[str] = []
         self.told: list[CommandResult] = []
         self.audited: list[Audited] = []
         self.open_orders: list[int] = []  # what is answered, one after the other; then 0
         self.carries = True
         self.waits: list[str | None] = []  # what a halt waits for, one after the other; then for nothing
-        powers = Powers("sim", self.feed, self.latch, self.kill if can_act else None, self.count, self.wait_for)
+        self.withdrawn: list[str] = []
+        self.kill_file: str | None = None
+        powers = Powers(
+            "sim",
+            self.feed,
+            self.latch,
+            self.kill if can_act else None,
+            self.count,
+            self.wait_for,
+            self.withdraw_all,
+            lambda: self.kill_file,
+        )
         commands = make_commands(powers)
         self.gate = CommandGate(
             commands, "t", wall_us=lambda: NOW_US, tell=self.told.append, audit=self.audited.append, mask=dict
@@ -63,6 +72,13 @@ class World:
 
     def wait_for(self) -> str | None:
         return self.waits.pop(0) if self.waits else None
+
+    def withdraw_all(self, why: str) -> Callable[[], int] | None:
+        self.withdrawn.append(why)
+        return self.left if self.carries else None
+
+    def left(self) -> int:
+        return self.open_orders.pop(0) if self.open_orders else 0
 
     async def ask(self, verb: str, confirm: str, **args: object) -> CommandResult:
         request = CommandRequest(id="7", name=verb, args=args, confirm=confirm, token="t")
@@ -147,12 +163,76 @@ async def test_only_the_verb_and_the_environment_halt(typed: str) -> None:
     assert world.latch.stand.mode is Mode.ACTIVE
 
 
-async def test_a_latch_that_could_not_be_kept_is_a_refusal_that_says_what_holds() -> None:
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([0], "no order of ours rests; the strategy goes on and may quote again"),
+        ([3, 3, 1, 0], "3 of 3 orders are over; the strategy goes on and may quote again"),
+        (
+            [2, *[1] * 1_000],
+            "1 of 2 orders are over; 1 may still rest, and are cancelled as soon as the engine knows that they rest; "
+            "a halt waits for no engine; the strategy goes on and may quote again",
+        ),
+    ],
+)
+async def test_cancel_all_counts_what_rested_and_leaves_the_latch_alone(
+    counts: list[int], said: str, autojump_clock: MockClock
+) -> None:
     world = World()
-    world.latch.refuses = "halted holds until a restart, but could not be kept"
+    world.open_orders = counts
+    result = await world.ask("cancel_all", "CANCEL ALL SIM", reason="news")
+
+    assert (result.ok, result.reason) == (True, said)
+    assert world.withdrawn == ["console c1 cancels all: news"]
+    assert world.latch.stand.mode is Mode.ACTIVE
+    assert trio.current_time() < 2.0
+
+
+async def test_cancel_all_is_refused_where_nobody_carries_orders() -> None:
+    world = World()
+    world.carries = False
+    result = await world.ask("cancel_all", "CANCEL ALL SIM")
+
+    assert (result.ok, result.reason) == (False, "this trader carries no orders and cancels none")
+
+
+@pytest.mark.parametrize("typed", ["", "CANCEL ALL", "cancel all sim", "CANCEL_ALL SIM", "CANCEL ALL PAPER"])
+async def test_cancel_all_wants_its_words_typed(typed: str) -> None:
+    world = World()
+    result = await world.ask("cancel_all", typed)
+
+    assert (result.ok, result.reason) == (False, "type CANCEL ALL SIM to confirm")
+    assert world.withdrawn == []
+
+
+async def test_while_the_kill_file_is_there_a_resume_is_refused(autojump_clock: MockClock) -> None:
+    world = World()
+    await world.ask("halt", "HALT SIM")
+    world.kill_file = "data/sim/HALT is there; remove it before `resume`"
+    refused = await world.ask("resume", "RESUME SIM")
+    world.kill_file = None
+
+    assert not refused.ok
+    assert "data/sim/HALT is there" in (refused.reason or "")
+    assert world.latch.stand.mode is Mode.HALTED
+    assert (await world.ask("resume", "RESUME SIM")).ok
+
+
+async def test_a_pause_does_not_lift_a_halt(autojump_clock: MockClock) -> None:
+    world = World()
+    await world.ask("halt", "HALT SIM", reason="odd fills")
+    refused = await world.ask("pause", "PAUSE SIM")
+
+    assert not refused.ok
+    assert "odd fills; only `resume` lifts a halt" in (refused.reason or "")
+    assert world.latch.stand.mode is Mode.HALTED
+
+
+async def test_a_latch_that_could_not_be_kept_is_a_refusal_that_says_what_holds() -> None:
+    world = World(latch=BrokenLatch())
     result = await world.ask("halt", "HALT SIM")
 
-    assert (result.ok, result.reason) == (False, world.latch.refuses)
+    assert (result.ok, result.reason) == (False, BrokenLatch.why)
 
 
 async def test_a_resync_asks_for_one_book_or_all_that_are_live() -> None:

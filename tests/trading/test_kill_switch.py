@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from traderv3.core.lifeline import Lifeline
 from traderv3.domain.permission import Mode
-from traderv3.trading.kill_switch import KILL_FILE, LOOK_S, KillSwitch, hear_signals
+from traderv3.trading.kill_switch import KILL_FILE, LOOK_S, KillSwitch, hear_signals, keep_early_signals
 from traderv3.trading.latch import TradingLatch
 
 
@@ -84,6 +84,26 @@ async def test_the_signal_halts_and_the_halt_survives(tmp_path: Path) -> None:
 
     assert latch.stand.by == "signal SIGUSR1"
     assert make_latch(tmp_path).stand.mode is Mode.HALTED
+
+
+async def test_a_signal_that_came_before_anybody_listened_halts_at_the_start(tmp_path: Path) -> None:
+    """By default it would have ended the process: the trial of a stranger, three of three."""
+    keep_early_signals()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    latch, moved = make_latch(tmp_path), trio.Event()
+    latch.on_change = lambda _: moved.set()
+    async with watching(latch, tmp_path, hears=True):
+        with trio.fail_after(0.25):
+            await moved.wait()
+
+    assert latch.stand.by == "signal SIGUSR1"
+
+
+async def test_a_link_to_nowhere_is_something_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / KILL_FILE).symlink_to(tmp_path / "nowhere")
+    latch = make_latch(tmp_path)
+    async with watching(latch, tmp_path):
+        assert latch.stand.mode is Mode.HALTED
 
 
 async def test_a_disk_that_refuses_the_latch_does_not_end_the_switch(tmp_path: Path, autojump_clock: MockClock) -> None:

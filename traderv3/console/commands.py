@@ -20,7 +20,10 @@ from traderv3.console import messages
 log = structlog.get_logger(component="console")
 
 NONSENSE_WAIT_S: Final = 0.25  # after a request that makes no sense: nobody can wash the log away
-REFUSAL_WAIT_S: Final = 1.0  # between the answers to two wrong tokens, whoever sent them: guessing is slow
+REFUSAL_WAIT_S: Final = 1.0  # between the answers to two wrong tokens, whoever sent them; doubles with each wrong one
+REFUSAL_WAIT_MOST_S: Final = 60.0
+QUIET_S: Final = 300.0  # longer than any turn: a crowd that waits for its answers is not quiet
+LOOK_S: Final = 1.0
 GUESSES_OPEN_MAX: Final = 512  # not answered yet: as many as there may be connections, so that no crowd fills it
 REQUEST_BYTES_MAX: Final = 64 * 1024
 ID_MAX: Final = 100  # characters
@@ -68,24 +71,33 @@ class Audited:
 
 
 class GuessLine:
-    """What makes guessing slow, and never the one who knows: a right token is answered at once, a wrong one in its turn.
+    """What makes guessing ever slower, and never the one who knows: a right token is answered at once, a wrong one in turn.
 
-    The turns of wrong tokens are `REFUSAL_WAIT_S` apart for the process as a whole, and who hangs up keeps his. While more
-    than `GUESSES_OPEN_MAX` are due, no token is looked at, not even a right one: so hanging up and asking again gets a
-    guesser that many looks once, and from then on one per turn.
+    The turns of wrong tokens are `REFUSAL_WAIT_S` apart at first, for the process as a whole, and after each twice as far, up
+    to `REFUSAL_WAIT_MOST_S`; a right token, or `QUIET_S` without a wrong one, lets them begin anew. Who hangs up does not wait
+    for his, so wrong tokens are counted besides: `GUESSES_OPEN_MAX` are looked at, and from then on one each `LOOK_S`. That
+    does not grow, since until then nothing is looked at, not even a right token.
     """
 
     def __init__(self) -> None:
         self._door = trio.Lock()
-        self._last_turn = -math.inf
+        self._looks = -math.inf  # when the looks that were had would have been had one each `LOOK_S`
+        self._last_turn = self._guessed_at = -math.inf
+        self._turn_s = REFUSAL_WAIT_S
 
     async def is_right(self, compare: Callable[[], bool]) -> bool:
         """What `compare` says: a yes at once, a no when its turn has come."""
         async with self._door:
-            await trio.sleep_until(self._last_turn - (GUESSES_OPEN_MAX - 1) * REFUSAL_WAIT_S)
-            if compare():
+            await trio.sleep_until(self._looks - (GUESSES_OPEN_MAX - 1) * LOOK_S)
+            now = trio.current_time()
+            is_right = compare()
+            if is_right or now - self._guessed_at >= QUIET_S:
+                self._last_turn, self._turn_s = now, REFUSAL_WAIT_S
+            if is_right:
                 return True
-            turn = self._last_turn = max(self._last_turn, trio.current_time()) + REFUSAL_WAIT_S
+            self._looks, self._guessed_at = max(self._looks, now) + LOOK_S, now
+            turn = self._last_turn = max(self._last_turn, now) + self._turn_s
+            self._turn_s = min(2 * self._turn_s, REFUSAL_WAIT_MOST_S)
         await trio.sleep_until(turn)
         return False
 

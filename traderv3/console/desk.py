@@ -42,7 +42,7 @@ class Surroundings:
     `rest` and `cross_check` answer with the fields of `messages.RestReport` and `CrossCheckReport`, or None. `epoch` is new
     for each process. `kill` ends an actor as if it had crashed, False if none of that name runs; None where nothing may be
     acted on. `open_orders`: how many orders of ours rest or may rest; None where nobody carries orders. `unsure`: what a halt
-    still waits for at the venue.
+    still waits for at the venue. `withdraw_all`, `kill_file`: as in `verbs.Powers`.
     """
 
     environment: str
@@ -63,6 +63,8 @@ class Surroundings:
     kill: Callable[[str], bool] | None
     open_orders: Callable[[], int | None]
     unsure: Callable[[], str | None] = lambda: None
+    withdraw_all: Callable[[str], Callable[[], int] | None] = lambda _: None
+    kill_file: Callable[[], str | None] = lambda: None
     token: str
     audit: Callable[[Audited], None]
     mask: Callable[[Args], Args]
@@ -91,7 +93,16 @@ class Desk:
             wall_us=around.wall_us,
             event_to_socket=event_to_socket,
         )
-        powers = Powers(around.environment, around.feed, around.latch, around.kill, around.open_orders, around.unsure)
+        powers = Powers(
+            around.environment,
+            around.feed,
+            around.latch,
+            around.kill,
+            around.open_orders,
+            around.unsure,
+            around.withdraw_all,
+            around.kill_file,
+        )
         self.gate = CommandGate(
             make_commands(powers),
             around.token,

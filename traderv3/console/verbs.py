@@ -3,6 +3,7 @@
 | name | arguments | typed |
 |---|---|---|
 | `pause`, `resume`, `halt` | `reason` (may be left out) | `PAUSE SIM`, … : the verb and the environment |
+| `cancel_all` | `reason` (may be left out) | `CANCEL ALL SIM` |
 | `resync` | `ticker`, or none for every book | the ticker, or `ALL` |
 | `reconnect` | `connection` | its name |
 | `restart_actor` | `name` | its name |
@@ -33,6 +34,8 @@ EFFECTS: Final = {
 NOT_CARRIED: Final = "this trader carries no orders and cancels none"
 MAY_REST: Final = "may still rest"  # `traderv3 halt` looks for these two
 UNCERTAIN: Final = "the venue's own word is waited for"
+GOES_ON: Final = "the strategy goes on and may quote again"
+LINGERS: Final = "and are cancelled as soon as the engine knows that they rest; a halt waits for no engine"
 COUNT_LOOK_S: Final = 0.01
 COUNT_LOOKS: Final = 150  # a halt holds at once; so often is looked to say what became of the orders
 WORD_LOOKS: Final = 300  # and so often for the venue's word: a read is believed to be newer than a strike after 1.5 s
@@ -44,6 +47,9 @@ class Powers:
 
     `open_orders`: how many orders of ours rest or may rest, as whoever carries them out knows; None where nobody does.
     `unsure`: what a halt still waits for at the venue, in a sentence; None once the venue's own word is there.
+    `withdraw_all`: have every order of ours that is open now cancelled, for this reason, by whoever decides on them; gives
+    what tells how many of them are open still, or None where nobody carries orders.
+    `kill_file`: why the kill file forbids trading to go on, or None.
     """
 
     environment: str
@@ -52,6 +58,8 @@ class Powers:
     kill: Callable[[str], bool] | None
     open_orders: Callable[[], int | None] = lambda: 0
     unsure: Callable[[], str | None] = lambda: None
+    withdraw_all: Callable[[str], Callable[[], int] | None] = lambda _: None
+    kill_file: Callable[[], str | None] = lambda: None
 
 
 def make_commands(powers: Powers) -> dict[str, Command]:
@@ -60,6 +68,7 @@ def make_commands(powers: Powers) -> dict[str, Command]:
         return {}
     return {
         **{verb: _set_mode(powers, verb) for verb in MODES},
+        "cancel_all": Command(_cancel_all(powers), lambda _: f"CANCEL ALL {powers.environment.upper()}"),
         "resync": Command(_resync(powers), lambda args: _text(args, "ticker") if "ticker" in args else "ALL"),
         "reconnect": Command(_reconnect(powers), lambda args: _text(args, "connection")),
         "restart_actor": Command(_restart(powers.kill), lambda args: _text(args, "name")),
@@ -79,12 +88,15 @@ def _set_mode(powers: Powers, verb: str) -> Command:
 
     async def run(args: Args, who: str) -> str:
         before = powers.open_orders()
+        if mode is Mode.ACTIVE and (why_not := powers.kill_file()) is not None:
+            msg = f"the kill file halts again whatever is said here: {why_not}"
+            raise CommandRefused(msg)
         try:
             stand = await powers.latch.set(mode, by=who, reason=str(args.get("reason") or f"{verb} by hand"))
         except NotKept as exc:
             raise CommandRefused(str(exc)) from exc
         if stand.mode is not mode:
-            msg = f"{stand.by} said {stand.mode} meanwhile, and that holds"
+            msg = f"trading is {stand.mode} by {stand.by}: {stand.reason}; only `resume` lifts a halt"
             raise CommandRefused(msg)
         return f"{EFFECTS[mode]}; {await _count(powers, before)}" if mode is Mode.HALTED else EFFECTS[mode]
 
@@ -105,6 +117,25 @@ async def _count(powers: Powers, before: int | None) -> str:
     if left:
         return f"{said}; {left} {MAY_REST}, and are cancelled until none does"
     return said if unsure is None else f"{said} as far as is known; {UNCERTAIN} ({unsure})"
+
+
+def _cancel_all(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:
+    async def run(args: Args, who: str) -> str:
+        count = powers.withdraw_all(f"{who} cancels all: {args.get('reason') or 'by hand'}")
+        if count is None:
+            raise CommandRefused(NOT_CARRIED)
+        before = left = count()
+        for _ in range(COUNT_LOOKS):
+            if not left:
+                break
+            await trio.sleep(COUNT_LOOK_S)
+            left = count()
+        if not before:
+            return f"no order of ours rests; {GOES_ON}"
+        still = f"; {left} {MAY_REST}, {LINGERS}" if left else ""
+        return f"{before - left} of {before} orders are over{still}; {GOES_ON}"
+
+    return run
 
 
 def _resync(powers: Powers) -> Callable[[Args, str], Awaitable[str]]:

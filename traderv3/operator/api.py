@@ -49,14 +49,14 @@ class TraderApi:
     def command(self, name: str, confirm: str, **args: str) -> str:
         """Have it carried out; what the trader says of it. Raises `NoAnswer` and `CommandDenied`.
 
-        The token goes to a trader of this environment whose process is there, not to whoever took a dead one's port.
+        The token goes to a trader of this environment that is there, not to whoever took a dead one's port.
         """
         token = self._trader.token
         if token is None:
             msg = f"no control token in {self._trader.folder}: has a trader of this environment ever run here?"
             raise NoAnswer(msg)
-        if not self._trader.is_process_alive:
-            msg = f"the trader that wrote {self._trader.folder / CONSOLE_FILE} is gone"
+        if not self._trader.is_running:
+            msg = f"no trader holds {self._trader.folder}: the one that wrote {CONSOLE_FILE} is gone"
             raise NoAnswer(msg)
         self.status()
         asked = {"id": secrets.token_hex(4), "name": name, "args": args, "confirm": confirm}

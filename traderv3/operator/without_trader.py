@@ -1,6 +1,6 @@
 """`traderv3 halt` where the trader does not answer: everything that can be done without it.
 
-    1. the kill file, if the process is there: whenever it runs again, it halts at its first look
+    1. the kill file, if a trader is there: whenever it runs again, it halts at its first look
     2. the latch: no later run trades until a person resumes
     3. at the venue, from here: cancel-all, the trigger of its order groups (what it may yet send is refused), a cancel for
        each order, until a fresh read says that none rests
@@ -30,13 +30,14 @@ from traderv3.domain.errors import EnvironmentMismatch
 from traderv3.domain.permission import Mode, NotKept
 from traderv3.exchange.process import ADDRESS_FILE, Announcement
 from traderv3.storage.intent_log import INTENT_FILE, kept_groups
-from traderv3.trading.kill_switch import KILL_FILE
+from traderv3.trading.kill_switch import KILL_FILE, LOOK_S
 from traderv3.trading.latch import LATCH_FILE, TradingLatch
 
 EXIT_OK: Final = 0
 EXIT_NOT_CERTAIN: Final = 1
 SWEEP_S: Final = 120.0  # the venue's reads may be 10 s old; a venue that is away is worth trying for a while
 TELL_S: Final = 2.0
+HEED_S: Final = 3 * LOOK_S  # a trader that runs after all sees the kill file first, and halts for our reason
 
 Say = Callable[[str], None]
 
@@ -59,6 +60,8 @@ async def _halt(trader: Whereabouts, reason: str | None, load_settings: Callable
     async with trio.open_nursery() as nursery:  # a disk that hangs does not keep us from the venue
         if reason is not None:
             nursery.start_soon(_write_down, trader, reason, say, kept.append)
+            if trader.is_running:
+                await trio.sleep(HEED_S)
         if settings is None:
             say("without a sound configuration the venue cannot be reached from here: cancel at the venue by hand")
         else:
@@ -75,12 +78,12 @@ async def _write_down(trader: Whereabouts, reason: str, say: Say, tell: Callable
         say(f"the latch: {cause}")
         tell(False)
     else:
-        say("the latch: halted; only `traderv3 resume` lifts it")
+        say("the latch: halted; only `traderv3 resume`, said to a running trader, lifts it")
 
 
 def _drop_file(trader: Whereabouts, reason: str, say: Say) -> bool:
     """The kill file, for a trader that is there and may wake up. True unless it was needed and could not be written."""
-    if not trader.is_process_alive:
+    if not trader.is_running:
         return True
     file = trader.folder / KILL_FILE
     try:
@@ -97,7 +100,7 @@ async def _sweep(trader: Whereabouts, settings: Settings, say: Say) -> bool:
     if settings.environment.policy.orders is Orders.SHADOW:
         say("the venue: in local no order ever left the process")
         return True
-    if settings.is_own_exchange and not trader.is_process_alive:
+    if settings.is_own_exchange and not trader.is_running:
         say("the venue: the embedded exchange ended with its trader, and no order rests")
         return True
     try:
@@ -144,7 +147,8 @@ def _for_cancelling(settings: Settings) -> Settings:
         try:
             said = msgspec.json.decode((settings.data_dir / "exchange" / ADDRESS_FILE).read_bytes(), type=Announcement)
         except (OSError, msgspec.MsgspecError) as cause:
-            msg = f"where the embedded exchange listens is not known ({cause})"
+            how = "if the trader was given another, give the same KALSHI_API_URL and KALSHI_WS_URL to this command"
+            msg = f"where the embedded exchange listens is not known ({cause}); {how}"
             raise EnvironmentMismatch(msg) from cause
         api = parse_endpoint(said.api_url, Environment.SIM, "api")
         ws = parse_endpoint(said.ws_url, Environment.SIM, "ws")

@@ -3,15 +3,16 @@
     touch <data dir>/<environment>/HALT       the first line of the file, if any, is the reason
     kill -USR1 <pid of the trader>
 
-Either halts trading through the latch. While the file lies there nobody can lift the halt: `resume` is undone at the next
-look, `LOOK_S` later at the most. A file that cannot be looked at, though something is there, is a halt too.
+Either halts trading through the latch. While the file lies there nobody can lift the halt (`read_kill_file` says so to
+whoever tries); a `resume` that slips through is undone at the next look, `LOOK_S` later at the most. A file that cannot be
+looked at, though something is there, is a halt too.
 Units: seconds of Trio's clock.
 Never: a way to let trading go on.
 """
 
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -31,9 +32,33 @@ REASON_BYTES_MAX: Final = 200
 Signals = AbstractContextManager[AsyncIterator[int]]
 
 
-def hear_signals() -> Signals:
-    """The signal, as it comes; in the main thread alone."""
-    return trio.open_signal_receiver(KILL_SIGNAL)
+_early: Final[list[int]] = []  # a process has one of each signal, and one place for what came while nobody heard
+
+
+def keep_early_signals() -> None:
+    """From now on the signal does not end the process, as it would by default: it waits for the switch."""
+    signal.signal(KILL_SIGNAL, lambda number, _: _early.append(number))
+
+
+@contextmanager
+def hear_signals() -> Iterator[AsyncIterator[int]]:
+    """The signal, as it comes; in the main thread alone. One that came before is told now."""
+    with trio.open_signal_receiver(KILL_SIGNAL) as signals:
+        while _early:
+            signal.raise_signal(_early.pop())
+        yield signals
+
+
+def read_kill_file(file: Path) -> str | None:
+    """Why there is to be a halt, or None. A look costs microseconds: the file is on the disk that holds our state."""
+    try:
+        with file.open("rb") as content:
+            first = content.read(REASON_BYTES_MAX).partition(b"\n")[0].decode("utf-8", "replace").strip()
+    except OSError as exc:
+        if isinstance(exc, FileNotFoundError) and not file.is_symlink():
+            return None
+        return f"{file} cannot be read: {exc.strerror or exc}"
+    return first or f"{file} is there; remove it before `resume`"
 
 
 class KillSwitch:
@@ -63,20 +88,9 @@ class KillSwitch:
             await self._look()
 
     async def _look(self) -> None:
-        reason = self._read()
+        reason = read_kill_file(self._file)
         if reason is not None and self._latch.stand.mode is not Mode.HALTED:
             await self._halt(f"the file {self._file.name}", reason)
-
-    def _read(self) -> str | None:
-        """Why there is to be a halt, or None. A look costs microseconds: the file is on the disk that holds our state."""
-        try:
-            with self._file.open("rb") as file:
-                first = file.read(REASON_BYTES_MAX).partition(b"\n")[0].decode("utf-8", "replace").strip()
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            return f"{self._file} cannot be read: {exc.strerror or exc}"
-        return first or f"{self._file} is there; remove it before `resume`"
 
     async def _heed_signals(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:

@@ -1,8 +1,8 @@
 """The trading latch: what trading may do, as a person said it last (`domain.permission.Mode`).
 
 The latch lies in one file, `<data dir>/<environment>/trading.json`, written whole and durable before anybody is told that
-it moved, and outlives every restart: only `resume` ends a halt. No file is a first start, and active; one that cannot be
-read is a halt, and says so.
+it moved, and outlives every restart: only `resume` ends a halt, a `pause` does not. No file is a first start, and active;
+one that cannot be read is a halt, and says so.
 A stricter word holds from the moment it is said, even if the disk then refuses it; a milder one only once it is kept.
 Units: times in microseconds since the epoch.
 Never: a milder mode than the file's after a restart.
@@ -49,9 +49,14 @@ class TradingLatch:
         self.stand = self._read()
 
     async def set(self, mode: Mode, *, by: str, reason: str) -> Stand:
-        """Put the latch there and keep it. Raises `NotKept`; the stricter of old and new mode then holds in memory."""
+        """Put the latch there and keep it; halted, only `ACTIVE` moves it on. Returns where it stands then.
+
+        Raises `NotKept`; the stricter of old and new mode then holds in memory.
+        """
         stand = Stand(mode, self._wall_us(), by, reason[:REASON_MAX])
         before = self.stand
+        if before.mode is Mode.HALTED and mode is Mode.REDUCING:
+            return before
         is_stricter = _STRICTNESS.index(mode) >= _STRICTNESS.index(before.mode)
         if is_stricter:
             self._move(stand)
