@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Known vulnerabilities in what we depend on: pip-audit over the lock, npm audit over package-lock.json. Asks the package
 # registries and the advisory databases behind them, nothing else; says plainly if one does not answer.
-# Exit codes: 0 nothing known, 1 something found, 2 at least one could not be asked (and the other found nothing).
+# The last line is the result in a sentence. Exit codes: 0 nothing known, 1 something found, 2 at least one could not be asked
+# (and the others found nothing).
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,7 +11,7 @@ exec </dev/null
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 workshop=$(mktemp -d)
 trap 'rm -rf "$workshop"' EXIT
-found=0 unasked=0
+found=() unasked=() clean=()
 
 say() { printf 'audit: %s\n' "$*"; }
 
@@ -18,13 +19,14 @@ verdict() { # verdict NAME STATUS OUTPUT ANSWERED: STATUS as the tool's; ANSWERE
     if [ "$4" != 1 ]; then
         say "$1: NOT AUDITED, the registry or its advisory database did not answer:"
         grep . "$3" | tail -n 3 | cut -c1-300 | sed 's/^/    /'
-        unasked=1
+        unasked+=("$1")
     elif [ "$2" = 0 ]; then
         say "$1: no known vulnerability"
+        clean+=("$1")
     else
         cat "$3"
         say "$1: KNOWN VULNERABILITIES, see above"
-        found=1
+        found+=("$1")
     fi
 }
 
@@ -50,6 +52,12 @@ audit_console() {
 audit_python requirements.lock
 audit_python requirements-dev.lock
 audit_console
-[ $found = 1 ] && exit 1
-[ $unasked = 1 ] && exit 2
-exit 0
+
+if [ ${#found[@]} -gt 0 ]; then
+    say "RESULT: known vulnerabilities in ${found[*]}; not audited: ${unasked[*]:-none}"
+    exit 1
+elif [ ${#unasked[@]} -gt 0 ]; then
+    say "RESULT: not audited, no answer: ${unasked[*]}; no known vulnerability in: ${clean[*]:-none}"
+    exit 2
+fi
+say "RESULT: no known vulnerability in ${clean[*]}"

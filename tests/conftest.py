@@ -61,6 +61,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
     return GroupScheduling(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What campaigns counted (`record_property("campaign", ...)`), on the controller, before the closing line."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    for report in reports:
+        for name, said in getattr(report, "user_properties", []):
+            if name == "campaign":
+                terminalreporter.write_line(f"campaign: {said}")
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of real sessions, which is not part of this repository."""

@@ -7,6 +7,7 @@ Never: a look into the trader's own arithmetic.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,16 +15,18 @@ import msgspec
 import trio
 
 from traderv3.coordinator import Trader
-from traderv3.domain.orders import OrderState
+from traderv3.domain.orders import OrderState, Refused
 from traderv3.domain.permission import Mode
 from traderv3.exchange.accounts import Account
 from traderv3.exchange.exchange import Exchange
 from traderv3.exchange.records import MemberFact, OrderChanged, OrderRecord
+from traderv3.simulation.limits import LimitsWitness, resting_orders
 from traderv3.simulation.venture import Venture
 from traderv3.simulation.witness import Broken
 from traderv3.storage.intent_log import INTENT_FILE
 
 ORDERS: Final = "/trade-api/v2/portfolio/events/orders"
+BALANCE: Final = "/trade-api/v2/portfolio/balance"  # a part of each reading
 EQUAL_S: Final = 4.0  # how long ago both must have been equal, where trading goes on all the time
 RECOVERED_S: Final = 100.0  # a frozen connector is found after 60 s, the longest backoff follows, then readings
 SWEPT_S: Final = 4.0  # from a halt to an exchange without orders of ours, where nothing is in the way
@@ -37,6 +40,7 @@ class AccountWitness:
     def __init__(self, trader: Trader, venture: Venture, report: Callable[[str], None]) -> None:
         assert trader.execution is not None
         self.fills = 0
+        self.read_s = 0.0  # when somebody last asked for the account
         self.hindered_until_s = self.disturbed_until_s = 0.0
         self._trader = trader
         self._room = trader.execution
@@ -50,6 +54,19 @@ class AccountWitness:
         self._accepted: dict[str, str] = {}  # order id by client order id, of this exchange
         self._equal_s = -math.inf
         self._halted_s: float | None = None
+        self.refused: Counter[str] = Counter()  # by risk, how often by which rule
+        self._count_refusals()
+        self.limits = LimitsWitness(venture.risk, report, wall_us=trader.wall_us, must_close=self._why_closing_only)
+
+    def _count_refusals(self) -> None:
+        refusals = self._room.engine.refusals
+        keep = refusals.by_risk
+
+        def hear(refused: Refused[Any], ticker: str, strategy: str) -> None:
+            self.refused[refused.rule] += 1
+            keep(refused, ticker, strategy)
+
+        setattr(refusals, "by_risk", hear)  # noqa: B010 - a method, in one object's place
 
     # -- hearing -------------------------------------------------------------------------------------------------------
 
@@ -58,6 +75,7 @@ class AccountWitness:
         self._has_begun_anew = self._exchange is not None
         self._exchange, self._user_id = exchange, user_id
         self._accepted.clear()
+        self.limits.meet(exchange, user_id)
         keep = exchange.floor.on_fact
 
         def hear(fact: MemberFact) -> None:
@@ -71,22 +89,26 @@ class AccountWitness:
             order = fact.order
             if self._accepted.setdefault(order.client_order_id, order.order_id) != order.order_id:
                 self._report(f"{order.client_order_id} was accepted twice")
-            if order.initial_count - order.filled > self._risk.order.size:
+            if order.remaining > self._risk.order.size:
                 self._report(
-                    f"{order.client_order_id} is for {order.initial_count}, and {self._risk.order.size} is the limit"
+                    f"{order.client_order_id} rests with {order.remaining}, and {self._risk.order.size} is the limit"
                 )
         else:
             self.fills += type(fact).__name__ == "Filled"
 
     def on_wire(self, method: str, path: str, body: bytes) -> None:
         """A request goes on the wire at this moment."""
+        if path == BALANCE:
+            self.read_s = trio.current_time()
         if method != "POST" or not path.startswith(ORDERS) or path.endswith("/decrease"):
             return
         if self._trader.latch.stand.mode is Mode.HALTED:
             self._report(f"POST {path} while trading is halted")
-        if path.endswith("/amend"):
-            return
         said: dict[str, Any] = msgspec.json.decode(body)
+        is_undisturbed = trio.current_time() > self.hindered_until_s
+        if path.endswith("/amend"):
+            self.limits.on_amend(path.split("/")[-2], said, is_undisturbed=is_undisturbed)
+            return
         kept = self._intents.read_bytes()
         for order in said.get("orders", [said]):
             name = order["client_order_id"]
@@ -95,6 +117,7 @@ class AccountWitness:
             if name.encode() not in kept:
                 self._report(f"{name} goes on the wire, and the intent log does not hold it")
             self._sent.add(name)
+            self.limits.on_create(order, is_undisturbed=is_undisturbed)
 
     # -- judging -------------------------------------------------------------------------------------------------------
 
@@ -103,32 +126,14 @@ class AccountWitness:
         if self._exchange is None:
             return
         self._room.portfolio.check()
-        self._check_limits()
+        if (broken := self.limits.why_broken()) is not None:
+            raise Broken(broken)
         self._check_halt()
         now_s, why = trio.current_time(), self.why_different()
         if why is None:
             self._equal_s = now_s
         elif now_s - max(self._equal_s, self.disturbed_until_s + RECOVERED_S) > EQUAL_S:
             raise Broken(f"the account differs since {self._equal_s:.1f} s, and nothing disturbs: {why}")
-
-    def _check_limits(self) -> None:
-        account, orders = self._account(), self._resting()
-        whole = 0
-        for ticker in {*account.positions, *(order.ticker for order in orders)}:
-            mine = [order for order in orders if order.ticker == ticker]
-            held = account.count_of(ticker)
-            bids = sum(order.remaining for order in mine if order.is_bid)
-            asks = sum(order.remaining for order in mine if not order.is_bid)
-            most = max(abs(held + bids), abs(held - asks)) if mine else abs(held)
-            whole += most
-            if most > self._risk.market.size:
-                raise Broken(
-                    f"{ticker}: {held} held, {bids} bid, {asks} asked, and {self._risk.market.size} is the limit"
-                )
-            if len(mine) > self._risk.market.open_orders:
-                raise Broken(f"{ticker}: {len(mine)} orders rest, and {self._risk.market.open_orders} is the limit")
-        if whole > self._risk.account.size:
-            raise Broken(f"{whole} held or resting in all, and {self._risk.account.size} is the limit")
 
     def _check_halt(self) -> None:
         now_s = trio.current_time()
@@ -188,6 +193,21 @@ class AccountWitness:
             raise Broken(f"the trader has stopped in order, and {len(left)} orders rest: {left[0].client_order_id}")
 
     @property
+    def is_locked(self) -> bool:
+        """A stop of the day holds."""
+        return bool(self._room.day.facts(self._trader.wall_us()).locks)
+
+    @property
+    def is_halted(self) -> bool:
+        """The latch says so."""
+        return self._trader.latch.stand.mode is Mode.HALTED
+
+    @property
+    def is_alike(self) -> bool:
+        """Both were equal at some moment lately."""
+        return self._exchange is None or trio.current_time() - self._equal_s <= EQUAL_S
+
+    @property
     def resting(self) -> int:
         """How many orders of ours rest at the exchange."""
         return len(self._resting())
@@ -197,8 +217,13 @@ class AccountWitness:
         return self._exchange.desk.pit.ledger.account(self._user_id, 0)
 
     def _resting(self) -> list[OrderRecord]:
-        assert self._exchange is not None
-        return [live.record for live in self._exchange.desk.pit.live.values() if live.record.user_id == self._user_id]
+        return [] if self._exchange is None else list(resting_orders(self._exchange, self._user_id))
+
+    def _why_closing_only(self) -> str | None:
+        """Why the trader says that it only closes."""
+        mode = self._trader.latch.stand.mode
+        locks = self._room.day.facts(self._trader.wall_us()).locks
+        return f"trading is {mode}" if mode is not Mode.ACTIVE else locks[0].rule if locks else None
 
 
 def _apart(ours: dict[str, Any], theirs: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from typing import Final
 
 import trio
 
-from traderv3.config.limits import WRITE_QUEUE
+from traderv3.clients.order_gateway import CANCELS_MAX, ORDERS_MAX
+from traderv3.config.limits import JOURNAL
 from traderv3.config.markets import NamedMarkets
 from traderv3.console.client import OUTBOX
 from traderv3.coordinator import Trader
@@ -19,7 +20,7 @@ from traderv3.domain.book import BookState
 from traderv3.domain.checks import BookDisagrees
 from traderv3.domain.events import StateChanged
 from traderv3.domain.feed import Link
-from traderv3.domain.health import Level
+from traderv3.domain.health import OVER_NOW, Level
 from traderv3.domain.states import EDGES, OPERATING, State
 from traderv3.exchange.lifecycle import MarketStatus
 from traderv3.simulation.account import AccountWitness
@@ -29,6 +30,7 @@ from traderv3.simulation.network import ATTEMPTS_KEPT, Network
 from traderv3.simulation.plan import Plan
 from traderv3.simulation.venue import SimulatedExchange
 from traderv3.simulation.witness import Broken, Witness
+from traderv3.trading.state_sync import PERIOD_S
 
 # How long something may be wrong before health must say so.
 UNTOLD_S: Final = {
@@ -39,7 +41,14 @@ UNTOLD_S: Final = {
     "the disk is full": 8.0,
     "no state in which books are used": 8.0,
     "a book is not live": 30.0,
+    # of trading
+    "a stop has locked trading": 1.5,
+    "the account has no connection": 8.0,
+    "nobody reads the account": 30.0,
+    "trading is halted, and orders rest": 15.0,
+    "the account differs": 45.0,
 }
+DIFFERS_FROZEN_S: Final = 100.0  # a frozen connector of the account is found by its heartbeat
 # A silent socket is dead after 30 s; its connector may have been frozen just then, and is found after 60 s.
 LAG_S: Final = 40.0
 LAG_FROZEN_S: Final = 100.0
@@ -51,7 +60,8 @@ HEALTH_STEPS: Final = 4  # steps between two looks at health and tree
 # How an actor may end: by what we did to it, and by what its supervisor does then.
 FORESEEN: Final = ("Mishap: ", "HeartbeatLost: ", "StartFailed: ", "RestartStorm: ", "ended")
 ALIVE: Final = frozenset({MarketStatus.ACTIVE, MarketStatus.INACTIVE})
-REFUSED: Final = "the venue refused "  # an alarm that a strategy of chance with little money earns, as it should
+# Alarms that a strategy of chance with little money, or a stop of the day, earns, as it should.
+EARNED: Final = ("the venue refused ", "stop RISK_", f"{OVER_NOW}stop RISK_")
 TOLD_LATE_S: Final = 40.0  # how long the bus may be down before it tells that REST disagrees
 EXCHANGE_ENDS: Final = "ConnectivityError: the exchange process ended"
 
@@ -76,7 +86,12 @@ class Invariants:
         self._witness = witness
         self._network = network
         self._lost_since: float | None = None
-        self._lag_s = LAG_FROZEN_S if any(fault.kind == "freeze" for fault in plan.faults) else LAG_S
+        kinds = {fault.kind for fault in plan.faults}
+        self._lag_s = LAG_S if kinds.isdisjoint(("freeze", "other freezes")) else LAG_FROZEN_S
+        self._untold_s = {
+            **UNTOLD_S,
+            **({"the account differs": DIFFERS_FROZEN_S} if "trader freezes" in kinds else {}),
+        }
         self._venue = venue
         self._disk = disk
         self._actors = actors
@@ -159,21 +174,28 @@ class Invariants:
     # -- bounds --------------------------------------------------------------------------------------------------------
 
     def _check_mailboxes(self) -> None:
-        for name, subscriber in self._trader.bus.stats().items():
-            box = subscriber.mailbox
-            if box.depth > box.capacity or box.high_water > box.capacity:
-                raise Broken(f"the mailbox of {name} holds {box.depth} of {box.capacity}")
+        trader = self._trader
+        assert trader.archive is not None
+        boxes = {"journal": trader.archive.journal.mailbox(), "write queue": trader.archive.queue.mailbox()}
+        if trader.execution is not None:
+            boxes["engine"] = trader.execution.inbox.stats()
+        for name, subscriber in trader.bus.stats().items():
+            box = boxes[name] = subscriber.mailbox
             handled = subscriber.handled + subscriber.failed + subscriber.timed_out + subscriber.skipped
             in_hand = box.accepted - box.dropped - box.conflated - box.depth - handled
             if not 0 <= in_hand <= 1:
                 raise Broken(f"the mailbox of {name} does not account for {in_hand} events")
-        for client in self._trader.desk.hub.clients:
+        for name, box in boxes.items():
+            if box.depth > box.capacity or box.high_water > box.capacity:
+                raise Broken(f"the mailbox of {name} holds {box.depth} of {box.capacity}")
+        for client in trader.desk.hub.clients:
             if len(client.outbox) > OUTBOX:
                 raise Broken(f"the outbox of {client.client_id} holds {len(client.outbox)}")
-        assert self._trader.archive is not None
-        queue = self._trader.archive.queue.stats()
-        if queue.depth > WRITE_QUEUE.capacity:
-            raise Broken(f"the write queue holds {queue.depth}")
+        if (queued := trader.archive.journal.stats().queued_bytes) > JOURNAL.queue_bytes_max:
+            raise Broken(f"the journal's queue holds {queued} bytes")
+        gateway = trader.execution.gateway if trader.execution is not None else None
+        if gateway is not None and (waiting := gateway.stats().waiting) > ORDERS_MAX + CANCELS_MAX:
+            raise Broken(f"the lanes of the order gateway hold {waiting}")
 
     # -- health --------------------------------------------------------------------------------------------------------
 
@@ -187,7 +209,7 @@ class Invariants:
         if self._trader.feed.was_accepted and self._trader.feed.link is not Link.CONNECTED:
             raise Broken("healthy, and not connected")
         for what, since_s in self._note_wrongs().items():
-            if trio.current_time() - since_s > UNTOLD_S[what]:
+            if trio.current_time() - since_s > self._untold_s[what]:
                 raise Broken(f"healthy, and for {trio.current_time() - since_s:.1f} s {what}")
 
     def _note_wrongs(self) -> dict[str, float]:
@@ -217,6 +239,20 @@ class Invariants:
         watched = self._trader.market.tickers
         if any(t in feed.books and feed.books[t].state is not BookState.LIVE and t not in feed.absent for t in watched):
             yield "a book is not live"
+        if self._account is not None:
+            yield from self._wrongs_of_trading(self._account)
+
+    def _wrongs_of_trading(self, account: AccountWitness) -> Iterable[str]:
+        if account.is_locked:
+            yield "a stop has locked trading"
+        if all(connection.actor != "account_connector" for connection in self._network.standing):
+            yield "the account has no connection"
+        if trio.current_time() - account.read_s > PERIOD_S:
+            yield "nobody reads the account"
+        if account.is_halted and account.resting:
+            yield "trading is halted, and orders rest"
+        if not account.is_alike:
+            yield "the account differs"
 
     # -- what is due in the end ----------------------------------------------------------------------------------------
 
@@ -240,8 +276,8 @@ class Invariants:
         if down:
             return ", ".join(down)
         health = trader.aggregator.assess()
-        is_refused_only = all(reason.message.startswith(REFUSED) for reason in health.reasons)
-        if health.level is not (Level.HEALTHY if self._expected() else Level.UNHEALTHY) and not is_refused_only:
+        is_earned_only = all(reason.message.startswith(EARNED) for reason in health.reasons)
+        if health.level is not (Level.HEALTHY if self._expected() else Level.UNHEALTHY) and not is_earned_only:
             return f"health is {health.level}: {'; '.join(reason.message for reason in health.reasons)}"
         if self._account is not None and self._expected() and (why_not := self._account.why_not_well()) is not None:
             return why_not

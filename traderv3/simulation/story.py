@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from traderv3.simulation.plan import KINDS, TRADING_KINDS
+from traderv3.simulation.plan import ALL_KINDS
 from traderv3.simulation.world import Outcome
 
 TOLD: Final = ("fault", "log", "broken")
@@ -18,7 +18,7 @@ def tell(outcome: Outcome) -> Iterator[str]:
     yield f"seed {plan.seed}: {len(plan.markets)} markets at the exchange, wanted {plan.wanted}"
     yield f"connections {plan.connections or 'by number of markets'}, {plan.browsers} browsers, {len(plan.faults)} faults"
     for kind in dict.fromkeys(fault.kind for fault in plan.faults):
-        yield f"  {kind}: {(KINDS | TRADING_KINDS)[kind].meaning}"
+        yield f"  {kind}: {ALL_KINDS[kind].meaning}"
     for line in outcome.trace.lines:
         kind = line[_KIND_AT:_TEXT_AT].strip()
         if kind in TOLD:

@@ -43,7 +43,7 @@ HARMLESS_TO_A_HALT: Final = frozenset(
     }
 )
 LATER_S: Final = 12.0
-HINDERED_S: Final = {"trader freezes": 45.0, "trader ill": 45.0, "freeze": 75.0, "ill": 75.0}
+HINDERED_S: Final = {"trader freezes": 45.0, "trader ill": 45.0, "freeze": 75.0, "other freezes": 75.0, "ill": 75.0}
 
 
 class Clock:
@@ -117,6 +117,7 @@ class Striker:
             "database forgets": lambda fault: setattr(self._disk, "forgetful_until_s", _until(fault)),
             "raise": lambda fault: self._actors.raises(fault.target),
             "freeze": lambda fault: self._actors.freeze(fault.target),
+            "other freezes": lambda fault: self._actors.freeze(fault.target),
             "ill": self._fall_ill,
             "subscriber": lambda fault: setattr(self, "subscriber_stops_until_s", _until(fault)),
             "orders": lambda fault: setattr(

@@ -16,10 +16,11 @@ _ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,}\b")
 
 
 class Trace:
-    """The lines of one run, oldest first."""
+    """The lines of one run, oldest first; of a long one, the latest `most`, or twice as many."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         self.lines: list[str] = []
+        self._most = most
         self.hidden = ""  # a path that differs from run to run
 
     def note(self, kind: str, text: str) -> None:
@@ -27,6 +28,8 @@ class Trace:
         said = _ADDRESS.sub("0x…", text.replace("\n", " / "))
         said = said.replace(self.hidden, "DATA") if self.hidden else said
         self.lines.append(f"{trio.current_time():10.4f} {kind:<6} {said}")
+        if self._most is not None and len(self.lines) >= 2 * self._most:
+            del self.lines[: self._most]
 
     def digest(self) -> str:
         """SHA-256 in hex over all lines."""

@@ -27,7 +27,6 @@ from traderv3.simulation.network import PRESENT, Connection, Network
 from traderv3.simulation.witness import Moment, WitnessedFloor
 
 PORT: Final = 8010
-STEP_S: Final = 0.1
 START_S: Final = 0.2
 OUTBOX_BYTES_MAX: Final = 64 << 10  # small, so that a reader who stops is thrown out within the run
 TAKER: Final = 999  # a participant of our own
@@ -50,6 +49,7 @@ class SimulatedExchange:
         activity: float,
         now_us: Callable[[], int],
         said: Callable[[], dict[tuple[int, int], deque[Moment]]],
+        step_s: float,
         balance: int = BALANCE_DEFAULT,
         on_start: Callable[[Exchange, str], None] = lambda _exchange, _user_id: None,
     ) -> None:
@@ -64,6 +64,7 @@ class SimulatedExchange:
         self._activity = activity
         self._now_us = now_us
         self._said = said
+        self._step_s = step_s
         self._balance = balance
         self._on_start = on_start
         self._key_path = data_dir / "exchange" / "private_key.pem"
@@ -134,7 +135,7 @@ class SimulatedExchange:
     async def _drive(self, exchange: Exchange) -> None:
         rng = random.Random(f"takers:{self._seed}:{self.starts}")
         while True:
-            await trio.sleep(STEP_S)
+            await trio.sleep(self._step_s)
             exchange.step(self._now_us())
             if exchange.participants is not None and exchange.desk.pit.live and rng.random() < TAKER_SHARE:
                 self._take(exchange, rng)

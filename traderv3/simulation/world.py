@@ -25,7 +25,7 @@ from traderv3.config.secret import Secret
 from traderv3.config.settings import Settings
 from traderv3.config.strategy_file import NOTHING_TO_SET
 from traderv3.console.log_tap import LogTap
-from traderv3.coordinator import Outside, Trader
+from traderv3.coordinator import Trader
 from traderv3.core.event_bus import handles
 from traderv3.core.lifeline import Lifeline
 from traderv3.core.supervisor import describe
@@ -35,11 +35,13 @@ from traderv3.domain.events import StateChanged
 from traderv3.domain.permission import Mode
 from traderv3.domain.risk_limits import DEFAULT_LIMITS
 from traderv3.exchange.exchange import BALANCE_DEFAULT, Exchange
+from traderv3.outside import Outside
 from traderv3.simulation import aftermath
 from traderv3.simulation.account import SWEPT_S, AccountWitness
 from traderv3.simulation.actors import Actors
 from traderv3.simulation.consoles import SimulatedConsole, talk_with
 from traderv3.simulation.disk import Disk
+from traderv3.simulation.growth import Growth
 from traderv3.simulation.http import RestWeather, SimulatedHttp
 from traderv3.simulation.invariants import Invariants
 from traderv3.simulation.network import Network
@@ -52,8 +54,8 @@ from traderv3.simulation.venue import SimulatedExchange
 from traderv3.simulation.witness import Broken, Witness
 
 EPOCH_US: Final = 1_793_620_800_000_000  # 2026-11-02T12:00:00Z, a Monday: no announced pause is near
-STEP_S: Final = 0.1
 HASH_STEPS: Final = 10
+TRACE_MOST: Final = 20_000  # lines of a long run
 SETTLED_S: Final = 5.0  # from the last trade of others to an account that is equal on both sides
 STOP_S: Final = LIMITS.shutdown_s
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, where there is one: no disk to wait for
@@ -79,13 +81,13 @@ class StillWatchdog(LoopWatchdog):
         await trio.sleep_forever()
 
 
-def simulate(plan: Plan) -> Outcome:
-    """Live through a plan."""
-    outcome = Outcome(plan, Trace())
+def simulate(plan: Plan, *, growth: Growth | None = None) -> Outcome:
+    """Live through a plan; a long one with an eye on what grows, and the latest of its trace."""
+    outcome = Outcome(plan, Trace(None if growth is None else TRACE_MOST))
     folder = Path(tempfile.mkdtemp(prefix="traderv3-sim-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
     try:
         outcome.trace.hidden = str(folder)
-        world = World(plan, folder, outcome)
+        world = World(plan, folder, outcome, growth)
         with heard_log(world.hear_log), on_the_list():
             try:
                 run_seeded(world.live, plan.seed)
@@ -103,7 +105,8 @@ def simulate(plan: Plan) -> Outcome:
 class World:
     """Everything of one run. `live` is its main task."""
 
-    def __init__(self, plan: Plan, folder: Path, outcome: Outcome) -> None:
+    def __init__(self, plan: Plan, folder: Path, outcome: Outcome, growth: Growth | None = None) -> None:
+        self._growth = growth
         self.plan = plan
         self.folder = folder
         self.outcome = outcome
@@ -128,6 +131,7 @@ class World:
             activity=plan.activity,
             now_us=self.clock.true_us,
             said=lambda: self.witness.said,
+            step_s=plan.step_s,
             balance=plan.venture.balance if plan.venture else BALANCE_DEFAULT,
             on_start=self._on_exchange,
         )
@@ -149,6 +153,8 @@ class World:
             trio.lowlevel.add_instrument(Standstill(self._stand_still))
             nursery.start_soon(self.striker.run)
             nursery.start_soon(self._watch)
+            if self._growth is not None:
+                nursery.start_soon(self._growth.run, self)
             await self._run_trader()
             nursery.cancel_scope.cancel()
         self._look_back()
@@ -166,7 +172,7 @@ class World:
         steps = 0
         due_s = self.plan.quiet_s + RECOVERY_S
         while not self._over.is_set():
-            await trio.sleep(STEP_S)
+            await trio.sleep(self.plan.step_s)
             await trio.testing.wait_all_tasks_blocked()
             steps += 1
             if self.account is not None:
@@ -205,8 +211,8 @@ class World:
         self.striker.is_over = True
         if self.plan.seed % 2:
             await self.trader.latch.set(Mode.HALTED, by="simulation", reason="the end")
-        for _ in range(round(SETTLED_S / STEP_S)):
-            await trio.sleep(STEP_S)
+        for _ in range(round(SETTLED_S / self.plan.step_s)):
+            await trio.sleep(self.plan.step_s)
             if account.why_different() is None:
                 break
         else:
@@ -250,6 +256,7 @@ class World:
             "requests": self.weather.requests,
             "transitions": len(self.invariants.transitions),
             "fills": self.account.fills if self.account else 0,
+            "refused": dict(self.account.refused) if self.account else {},
             "state_hash": trader.state_hash.value(),
         }
 
