@@ -181,6 +181,7 @@ def _add_readings(app: QuartTrio, trader: Trader) -> None:
             trader.aggregator.assess(),
             trader.pilot.machine.state,
             trader.node(),
+            trader.trading_report(),
             uptime_s=trader.desk.picture.uptime_s,
             dropped=trader.desk.picture.sources.dropped(),
         )

@@ -22,6 +22,7 @@ from traderv3.domain.events import StateChanged
 from traderv3.domain.health import OVER_NOW, Health, Level, Reason
 from traderv3.domain.latency import Latency
 from traderv3.domain.states import State
+from traderv3.domain.timestamps import rfc3339
 
 STATS = MailboxStats(0, 1000, Policy.DROP_OLDEST, 0, 0, 0, 0, 0.0)
 
@@ -180,6 +181,17 @@ async def test_lines_of_the_log_go_out_with_source_and_number(autojump_clock: Mo
             "context": "count=15",
             "seq": line["seq"],
         }
+
+
+async def test_the_same_trouble_anew_is_an_alert_with_its_own_beginning(autojump_clock: MockClock) -> None:
+    async with broadcasting() as world:
+        world.read()
+        for since_us in (NOW_US, NOW_US + 4_000_000):
+            world.made.health = Health(Level.DEGRADED, (Reason("trading", "halted by ann", since_us, Level.DEGRADED),))
+            await trio.sleep(0.5)
+        alerts = [frame["data"] for frame in world.read() if frame["type"] == "alert"]
+
+        assert [alert["since"] for alert in alerts] == [rfc3339(NOW_US), rfc3339(NOW_US + 4_000_000)]
 
 
 async def test_a_reason_of_health_is_one_alert_from_its_beginning_to_its_end(autojump_clock: MockClock) -> None:

@@ -88,6 +88,35 @@ def test_what_is_not_known_of_a_position_is_null_and_never_zero() -> None:
     assert (shown.position, shown.realized) == ("-1.50", "-0.000001")
 
 
+def test_an_account_that_was_not_read_has_no_numbers() -> None:
+    shown = trading(off_report("active", "trading is not switched on"))
+
+    assert shown.positions is None
+    assert (shown.pnl.is_read, shown.pnl.stale_reason, shown.pnl.stale_since) == (
+        False, "trading is not switched on", None,
+    )  # fmt: skip
+    assert (shown.pnl.balance, shown.pnl.total, shown.pnl.realized, shown.pnl.fees, shown.pnl.worst_case) == (None,) * 5
+    assert shown.pnl.resting is None
+
+
+def test_a_stale_account_keeps_its_last_numbers_and_says_why_and_since_when() -> None:
+    report = replace(
+        off_report("active", "off"),
+        positions=(POSITION,),
+        realized=Money(1_000_000),
+        unrealized=Money(779_400),
+        fees=Money(0),
+        is_read=True,
+        stale_reason="the account is not heard: cut",
+        stale_since_us=NOW_US,
+    )
+    shown = trading(report)
+
+    assert shown.positions == [position_report(POSITION)]
+    assert (shown.pnl.total, shown.pnl.is_read) == ("1.779400", True)
+    assert (shown.pnl.stale_reason, shown.pnl.stale_since) == ("the account is not heard: cut", NOW)
+
+
 def test_limits_stand_with_the_most_used_first_each_in_its_unit() -> None:
     report = replace(
         off_report("active", "off"),
@@ -109,14 +138,14 @@ def test_limits_stand_with_the_most_used_first_each_in_its_unit() -> None:
 def test_refusals_say_who_refused_and_differences_both_numbers() -> None:
     report = replace(
         off_report("active", "off"),
-        refusals=(RefusalLine(rule="R", why="w", ticker="T", strategy="s", is_venue=True, times=3, at_us=NOW_US),),
+        refusals=(RefusalLine(rule="R", why="w", ticker="T", strategy="s", by="gateway", times=3, at_us=NOW_US),),
         differences=(
             DifferenceLine(what="position", key="T", ours="1.00", venue="2.00", since_us=NOW_US, is_settled=False),
         ),
     )
     shown = trading(report)
 
-    assert [(refusal.by, refusal.times) for refusal in shown.decision.refusals] == [("venue", 3)]
+    assert [(refusal.by, refusal.times) for refusal in shown.decision.refusals] == [("gateway", 3)]
     assert [(one.ours, one.venue) for one in shown.recon.differences] == [("1.00", "2.00")]
 
 

@@ -96,3 +96,18 @@ def test_a_refusal_quotes_no_more_than_the_beginning() -> None:
 @given(st.integers(0, DOLLAR), st.integers(-(10**9), 10**9))
 def test_price_times_count_is_money_exactly(price: int, qty: int) -> None:
     assert Decimal(format_price(price)) * Decimal(format_qty(qty)) == Decimal(format_money(price * qty))
+
+
+@pytest.mark.parametrize(
+    ("parse", "said"),
+    [
+        (parse_price, "'x' is not a price with at most 4 decimals"),
+        (parse_qty, "'x' is not a count with at most 2 decimals"),
+        (parse_money, "'x' is not an amount of money with at most 6 decimals"),
+    ],
+)
+def test_what_is_refused_is_named(parse: Parse, said: str) -> None:
+    with pytest.raises(UnitError) as refused:
+        parse("x")
+
+    assert str(refused.value) == said

@@ -104,7 +104,7 @@ def test_a_position_may_turn_over_in_one_fill() -> None:
 
     assert (position.position, position.cost) == (-500, 5 * 550_000)
     assert position.realized_pnl == 10 * 50_000
-    assert (position.volume, position.traded) == (2500, 10 * 400_000 + 15 * 450_000)
+    assert (position.volume, position.traded) == (2500, 10 * 400_000 + 15 * 550_000)
     assert h.balance("ann") == MILLION - 4_000_000 + 4_500_000 - 5 * 550_000
     h.desk.check()
 

@@ -1,6 +1,7 @@
 """Health: every cause alone and together, and how long a reason stays."""
 
 import itertools
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -8,10 +9,13 @@ from hypothesis import strategies as st
 
 from traderv3.core.supervision import NodeReport, Status, Strategy
 from traderv3.domain.feed import Feed, Line, Link
-from traderv3.domain.health import Health, Level, Reason
+from traderv3.domain.health import OVER_NOW, Health, Level, Reason
 from traderv3.domain.hours import Hours, Pause
+from traderv3.domain.permission import Mode, Stand
 from traderv3.domain.states import State
 from traderv3.telemetry.health import HOLD_US, LAG_MS_MAX, PATIENCE_S, Cause, HealthJudge, find_causes
+from traderv3.trading.latch import TradingLatch
+from traderv3.trading_side import TradingSide
 
 HEALTHY_AGAIN_US = 15_000_000  # design, section 7: within 15 s of the last cause's end
 SECOND_US = 1_000_000
@@ -292,6 +296,19 @@ def test_a_reason_outlives_its_cause_a_little_and_then_health_returns() -> None:
     assert held.reasons == (Reason("discovery", "over now; it was: down", 0, Level.DEGRADED),)
     assert over == Health()
     assert HOLD_US + SECOND_US < HEALTHY_AGAIN_US  # one sample a second
+
+
+def test_a_halt_soon_after_a_halt_has_its_own_beginning() -> None:
+    judge = HealthJudge()
+    latch = TradingLatch(None, wall_us=lambda: 0)
+    side = TradingSide(cast("Any", None), latch, is_replay=False)
+    health = Health()
+    for second, mode in ((0, Mode.HALTED), (2, Mode.ACTIVE), (4, Mode.HALTED)):
+        latch.stand = Stand(mode, second * SECOND_US, "ann", "a look")
+        causes = [Cause("trading", said, Level.DEGRADED, kind) for kind, said in side.troubles().items()]
+        health = judge.judge(causes, now_us=second * SECOND_US)
+
+    assert [reason.since_us for reason in health.reasons if not reason.message.startswith(OVER_NOW)] == [4 * SECOND_US]
 
 
 def test_what_flickers_is_one_trouble_since_its_first_moment() -> None:

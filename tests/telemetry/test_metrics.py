@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from traderv3.domain.checks import BookDisagrees
 from traderv3.domain.feed import Feed, Line, Link
 from traderv3.domain.health import Health, Level, Numbers
 from traderv3.domain.states import State
+from traderv3.domain.trading_report import PositionLine, off_report
+from traderv3.domain.units import Money, Price, Qty
 from traderv3.telemetry import prometheus
 from traderv3.telemetry.fact_log import BURST, WINDOW_US, WORDS, FactLog, say
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator, give_back_memory, read_rss_mb
@@ -292,6 +295,7 @@ def exposed(feed: Feed, **differing: Any) -> dict[tuple[str, tuple[str, ...]], f
         "tree": branch(
             "root", branch("venue", leaf("discovery", Status.RUNNING, 2)), leaf("web_server", Status.BACKOFF)
         ),
+        "trading": off_report("active", "nothing trades"),
         "uptime_s": 42.0,
         "dropped": 5,
     }
@@ -316,6 +320,35 @@ def test_the_numbers_are_exposed_in_base_units() -> None:
     assert samples["traderv3_dropped_events_total", ()] == 5
     assert samples["traderv3_feed_messages_total", ()] == 1000
     assert samples["traderv3_feed_gaps_total", ()] == 3
+
+
+def test_what_trading_shows_is_exposed_and_what_is_unknown_is_not() -> None:
+    held = PositionLine(
+        ticker="KX-A",
+        position=Qty(-150),
+        average=Price(4700),
+        realized=Money(0),
+        unrealized=None,
+        fees=Money(0),
+        worst_case=Money(0),
+    )
+    trading = replace(
+        off_report("halted", "odd fills"),
+        resting=3,
+        unknown=1,
+        positions=(held,),
+        realized=Money(-1_250_000),
+        balance=Money(20_000_000),
+        unrealized=None,
+    )
+    samples = exposed(Feed(), trading=trading)
+
+    assert {mode for (_, (mode,)), on in samples_of(samples, "traderv3_trading_mode") if on} == {"halted"}
+    assert (samples["traderv3_orders", ("resting",)], samples["traderv3_orders", ("unknown",)]) == (3, 1)
+    assert samples["traderv3_position_contracts", ("KX-A",)] == -1.5
+    assert samples["traderv3_realized_dollars", ()] == -1.25
+    assert samples["traderv3_balance_dollars", ()] == 20
+    assert ("traderv3_unrealized_dollars", ()) not in samples
 
 
 @pytest.mark.parametrize("state", list(State))

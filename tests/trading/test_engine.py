@@ -88,7 +88,7 @@ async def test_what_risk_refuses_is_shown_and_the_market_rests_a_second(autojump
 
     assert house.port.requests == []
     assert len(house.strategy.views) == 1
-    assert [(line.is_venue, line.times) for line in house.engine.refusals.lines] == [(False, 1)]
+    assert [(line.by, line.times) for line in house.engine.refusals.lines] == [("risk", 1)]
 
     await trio.sleep(1)
     house.read()
@@ -322,6 +322,40 @@ async def test_orders_of_another_strategy_are_cancelled(autojump_clock: MockCloc
         nursery.cancel_scope.cancel()
 
     assert house.cancels == ["o-0"]
+
+
+async def test_all_that_is_open_is_withdrawn_at_a_persons_word_and_the_strategy_goes_on(
+    autojump_clock: MockClock,
+) -> None:
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500), draft(price=4400))
+    house.rest(house.creates[0])
+    left = house.engine.withdraw_all("a person cancels all")
+    first = left()
+    quoting(house, draft(price=4300))
+    house.rest(house.creates[1])
+    house.rest(house.creates[2])
+    cancels = [request for request in house.port.requests if isinstance(request, Cancel)]
+
+    assert first == 2
+    assert house.cancels == ["o-1", "o-2"]  # the second as soon as it is known to rest; the third is new
+
+    for cancel in cancels:
+        house.answer(cancel, Accepted(cancel.order_id, Qty(0), Qty(0), house.wall_us(), Qty(100)))
+
+    assert left() == 0
+    assert [key for key, order in house.portfolio.open.items() if order.is_open] == ["o-3"]
+
+
+async def test_with_nothing_open_there_is_nothing_to_withdraw(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    left = house.engine.withdraw_all("a person cancels all")
+    house.step()
+
+    assert left() == 0
+    assert house.port.requests == []
 
 
 # -- answers that do not come ------------------------------------------------------------------------------------------
@@ -632,6 +666,97 @@ async def test_the_picture_shows_stage_orders_refusals_and_money(autojump_clock:
     assert report.balance == Money(100_000_000)
     assert report.why is None
     assert house.picture.report(house.wall_us()) is report
+
+
+async def test_before_the_first_reading_nothing_is_claimed_of_the_account(autojump_clock: MockClock) -> None:
+    house = House(log=Log(open=[KeptIntent("o-0", draft(), NOW_US, None)]))
+    before = house.picture.report(house.wall_us())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.engine.run, Lifeline())
+        await trio.sleep(1)
+        unread = house.picture.report(house.wall_us())
+        house.read(positions=[held(-143)])
+        await trio.sleep(1)
+        read = house.picture.report(house.wall_us())
+        nursery.cancel_scope.cancel()
+
+    assert (before.is_read, before.stale_reason, before.unknown) == (False, "the engine has not started", None)
+    assert (unread.is_read, unread.stale_since_us) == (False, None)
+    assert unread.stale_reason == "the engine starts: the account is read"
+    assert unread.positions is None
+    assert unread.resting is None
+    assert unread.limits == ()
+    assert (unread.balance, unread.realized, unread.unrealized, unread.fees, unread.worst_case) == (None,) * 5
+    assert unread.unknown == 1
+    assert read.is_read
+    assert read.stale_reason == "1 orders of before are looked for"
+    assert read.positions is not None
+    assert [line.position for line in read.positions if line.ticker == TICKER] == [-143]
+    assert None not in (read.resting, read.realized, read.fees, read.worst_case)
+
+
+async def test_an_account_that_is_not_heard_is_stale_since_it_last_was(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    await house.wait(2)
+    well = house.picture.report(house.wall_us())
+    heard_us = house.wall_us()
+    house.read()
+    house.step()
+    house.account_trouble = "the account is not heard: cut"
+    await house.wait(3, read=False)
+    unheard = house.picture.report(house.wall_us())
+    house.account_trouble = None
+    house.inbox.put(Missed("the connection was made anew"))
+    house.step()
+    await trio.sleep(2 * SOON_S)
+    doubted = house.picture.report(house.wall_us())
+    await house.wait(3)
+    again = house.picture.report(house.wall_us())
+
+    assert (well.is_read, well.stale_reason, well.stale_since_us) == (True, None, None)
+    assert (unheard.is_read, unheard.stale_reason) == (True, "the account is not heard: cut")
+    assert unheard.balance == Money(100_000_000)  # shown, and marked
+    assert doubted.stale_reason == "the connection was made anew: the account is read"
+    assert unheard.stale_since_us == doubted.stale_since_us == heard_us
+    assert (again.stale_reason, again.stale_since_us) == (None, None)
+
+
+async def test_an_account_of_which_no_reading_agrees_is_stale_while_halted_too(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    await house.latch.set(Mode.HALTED, by="a person", reason="a look")
+    reports = []
+    for wait_s in (19, 3, 40):
+        await house.wait(wait_s, read=False)
+        reports.append(house.picture.report(house.wall_us()))
+
+    assert [report.stale_reason for report in reports] == [
+        None,
+        "no reading of the account has agreed for more than 20 s",
+        "no reading of the account has agreed for 60 s",
+    ]
+    assert reports[1].stale_since_us == reports[2].stale_since_us  # it only grows
+
+
+async def test_an_engine_that_stands_still_leaves_the_account_stale(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    stood_us = house.wall_us()
+    await trio.sleep(STILL_S + 1)
+    report = house.picture.report(house.wall_us())
+
+    assert report.stale_reason == "the engine does not step"
+    assert report.stale_since_us == stood_us
+
+
+async def test_a_request_that_never_left_was_refused_by_the_gateway(autojump_clock: MockClock) -> None:
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500))
+    house.answer(house.creates[0], Written(is_dropped=True, why="there is no order group for it yet"))
+
+    assert [(line.rule, line.by) for line in house.engine.refusals.lines] == [("NOT_SENT", "gateway")]
 
 
 async def test_trading_facts_follow_the_account_the_latch_and_the_orders(autojump_clock: MockClock) -> None:

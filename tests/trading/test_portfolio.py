@@ -26,6 +26,7 @@ from traderv3.domain.orders import Approved, Cancelling, Change, Changing, Draft
 from traderv3.domain.positions import Settlement
 from traderv3.domain.trading_report import FillLine, OrderLine
 from traderv3.domain.units import DOLLAR, Money, Price, Qty
+from traderv3.trading import own_orders
 from traderv3.trading import portfolio as module
 from traderv3.trading.portfolio import Portfolio
 
@@ -218,6 +219,13 @@ def test_a_fill_that_is_told_twice_is_one() -> None:
     assert (desk.portfolio.version, len(desk.lines)) == (version, told_lines)
     assert desk.order.filled == 40
     assert desk.portfolio.turnover == 40 * 5000
+
+
+def test_turnover_is_what_was_paid_a_no_by_its_own_price() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(replace(fill(40), is_yes=False, yes_price=Price(500)), NOW_US)
+
+    assert portfolio.turnover == 40 * 9500
 
 
 def test_a_fill_that_is_told_again_says_nothing_of_the_position_now() -> None:
@@ -629,7 +637,7 @@ def test_open_orders_count_in_the_worst_case_from_the_moment_they_are_intended()
 
 
 def test_orders_that_are_over_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "OVER_KEPT", 3)
+    monkeypatch.setattr(own_orders, "OVER_KEPT", 3)
     portfolio = Portfolio()
     for number in range(5):
         key = f"v-{number}"

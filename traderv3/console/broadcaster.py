@@ -133,7 +133,8 @@ class Broadcaster:
         active = {f"{r.component}/{r.level}": r for r in health.reasons}
         for key, reason in active.items():
             held = alerts.get(key)
-            if held is None or (held.message != reason.message and not reason.message.startswith(OVER_NOW)):
+            is_other = held is None or (held.message, held.since) != (reason.message, rfc3339(reason.since_us))
+            if held is None or (is_other and not reason.message.startswith(OVER_NOW)):
                 self._hub.log("alert", _alert(key, reason))
         for key, held in list(alerts.items()):
             if held.kind == "health" and key not in active:
@@ -154,8 +155,8 @@ class Broadcaster:
         if now is before:
             return
         self._trading = now
-        shown = {} if before is None else {position.ticker: position for position in before.positions}
-        for position in now.positions:
+        shown = {} if before is None else {position.ticker: position for position in before.positions or ()}
+        for position in now.positions or ():
             if shown.get(position.ticker) != position:
                 self._hub.show("position", position.ticker, position)
         for kind in ("pnl", "limits", "decision", "recon"):

@@ -356,8 +356,9 @@ class FillReport(Message, frozen=True, kw_only=True):
 
 
 class PositionReport(Message, frozen=True, kw_only=True):
-    """What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost.
+    """What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost (of NO: a NO price).
 
+    `worst_case` is with every order that rests there. `Pnl.stale_reason` marks every position, too.
     `unrealized` is null without a live book to value it by; `venue_position` is there where the venue says otherwise.
     """
 
@@ -372,19 +373,26 @@ class PositionReport(Message, frozen=True, kw_only=True):
 
 
 class Pnl(Message, frozen=True, kw_only=True):
-    """Money in dollars, for all markets together. `balance` is the venue's, null until it was read.
+    """Money in dollars, for all markets together, and how far the account is to be believed.
 
-    `total` is realised plus unrealised less fees; null while something held cannot be valued.
+    `is_read`: a first reading was adopted; before that all but `unknown` is null, and that, too, until what an earlier run left
+    is taken up. `stale_reason` says why orders, positions
+    and these sums may be others by now, null while the account is heard and agreed upon; `stale_since` is when that last
+    was, null: never yet. `total` is realised plus unrealised less fees; null while something held cannot be valued.
+    `worst_case` is with every order that rests.
     """
 
     balance: str | None
     total: str | None
-    realized: str
+    realized: str | None
     unrealized: str | None
-    fees: str
-    worst_case: str
-    resting: int
-    unknown: int
+    fees: str | None
+    worst_case: str | None
+    resting: int | None
+    unknown: int | None
+    is_read: bool
+    stale_reason: str | None
+    stale_since: Timestamp | None
 
 
 class LimitReport(Message, frozen=True, kw_only=True):
@@ -405,13 +413,13 @@ class Limits(Message, frozen=True, kw_only=True):
 
 
 class Refusal(Message, frozen=True, kw_only=True):
-    """An order that risk, or the venue, refused; equal ones in a row are counted."""
+    """An order that risk or the venue refused, or that our gateway did not send; equal ones in a row are counted."""
 
     rule: str
     why: str
     ticker: str
     strategy: str
-    by: Literal["risk", "venue"]
+    by: Literal["risk", "gateway", "venue"]
     times: int
     timestamp: Timestamp
 
@@ -445,11 +453,14 @@ class Recon(Message, frozen=True, kw_only=True):
 
 
 class Trading(Message, frozen=True, kw_only=True):
-    """Everything of trading at one moment. `orders`: open ones first, then the latest that are over; newest fill first."""
+    """Everything of trading at one moment. `orders`: open ones first, then the latest that are over; newest fill first.
+
+    `positions` is null until the account was read. While `pnl.stale_reason` is there, all of it is the last word, not of now.
+    """
 
     orders: list[OrderReport]
     fills: list[FillReport]
-    positions: list[PositionReport]
+    positions: list[PositionReport] | None
     pnl: Pnl
     limits: Limits
     decision: Decision
@@ -487,8 +498,9 @@ class Alert(Message, frozen=True, kw_only=True):
 
 
 class Status(Message, frozen=True, kw_only=True):
-    """`/v3/status`, and most of `snapshot`: the whole picture at one moment."""
+    """`/v3/status`, and most of `snapshot`: the whole picture at one moment, `timestamp`."""
 
+    timestamp: Timestamp
     running: bool
     uptime: float
     state: str

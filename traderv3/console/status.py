@@ -192,6 +192,7 @@ class Picture:
             self.feed(),
         )
         return messages.Status(
+            timestamp=rfc3339(s.wall_us()),
             running=now.state is not State.SHUTDOWN,
             uptime=self.uptime_s,
             state=now.state.value,

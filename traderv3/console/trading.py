@@ -85,16 +85,19 @@ def trading(report: TradingReport) -> messages.Trading:
     return messages.Trading(
         orders=[order_report(line) for line in report.orders],
         fills=[fill_report(line) for line in report.fills],
-        positions=[position_report(line) for line in report.positions],
+        positions=None if report.positions is None else [position_report(line) for line in report.positions],
         pnl=messages.Pnl(
             balance=_money(report.balance),
             total=_money(_total(report)),
-            realized=format_money(report.realized),
+            realized=_money(report.realized),
             unrealized=_money(report.unrealized),
-            fees=format_money(report.fees),
-            worst_case=format_money(report.worst_case),
+            fees=_money(report.fees),
+            worst_case=_money(report.worst_case),
             resting=report.resting,
             unknown=report.unknown,
+            is_read=report.is_read,
+            stale_reason=report.stale_reason,
+            stale_since=rfc3339_or_none(report.stale_since_us),
         ),
         limits=messages.Limits(limits=sorted((_limit(line) for line in report.limits), key=lambda limit: -limit.share)),
         decision=messages.Decision(
@@ -110,7 +113,7 @@ def trading(report: TradingReport) -> messages.Trading:
 
 
 def _total(report: TradingReport) -> Money | None:
-    if report.unrealized is None:
+    if report.realized is None or report.unrealized is None or report.fees is None:
         return None
     return Money(report.realized + report.unrealized - report.fees)
 
@@ -133,7 +136,7 @@ def _refusal(line: RefusalLine) -> messages.Refusal:
         why=line.why,
         ticker=line.ticker,
         strategy=line.strategy,
-        by="venue" if line.is_venue else "risk",
+        by=line.by,
         times=line.times,
         timestamp=rfc3339(line.at_us),
     )

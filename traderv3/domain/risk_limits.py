@@ -1,7 +1,9 @@
 """The limits of risk, as one table: what an order, a market, an event, a series, a strategy, the account and a day may come to.
 
 Every figure reckons with everything that rests or is on its way as if it filled. A limit refuses only what makes its figure
-larger: an order that takes risk away is never refused for want of room.
+larger. So an order that closes a position passes every limit of stake (notional, size and worst case, a day's orders and
+turnover), but where it takes one leg of a hedge away and the worst case of the event grows. The mechanical ones (size of one
+order, open orders, orders a second and a minute) hold for it too: they are there for a loop that has run away.
 Units: counts 0.01 contract, prices 1e-4 dollar, money 1e-6 dollar; names ending in `_ms`, `_s`, `_percent` say theirs.
 The defaults are for a first day with a small account; `[risk]` in the strategy file replaces single ones.
 Never: a limit that is off. Whoever wants one out of the way writes a large number, and it shows.
@@ -15,7 +17,9 @@ from traderv3.domain.units import Money, Price, Qty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLimits:
-    """One order. `notional` is what it may cost, fee included, which is also the most that it alone can lose."""
+    """One order. `notional` is what it may cost, fee included, which is also the most that it alone can lose; closing costs
+    nothing. `size` holds for every order.
+    """
 
     size: Qty
     notional: Money

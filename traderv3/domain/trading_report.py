@@ -5,11 +5,11 @@ trading. Units: prices 1e-4 dollar (YES), counts 0.01 contract, money 1e-6 dolla
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Literal
 
 from traderv3.domain.units import Money, Price, Qty
 
-NO_MONEY: Final = Money(0)
+Refuser = Literal["risk", "gateway", "venue"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,9 @@ class FillLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLine:
-    """One market. `position` below 0 is NO; `average` is what a contract of the held side cost.
+    """One market. `position` below 0 is NO; `average` is what a contract of the held side cost, a NO price where NO is held.
 
-    `venue_position` is there where it differs.
+    `worst_case` is with everything that rests there. `venue_position` is there where it differs.
     """
 
     ticker: str
@@ -79,13 +79,13 @@ class LimitLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalLine:
-    """An order that risk, or the venue (`is_venue`), refused; equal ones in a row are counted."""
+    """An order that risk or the venue refused, or that our gateway did not send; equal ones in a row are counted."""
 
     rule: str
     why: str
     ticker: str
     strategy: str
-    is_venue: bool
+    by: Refuser
     times: int
     at_us: int
 
@@ -104,7 +104,12 @@ class DifferenceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingReport:
-    """Everything. `stage` is off, waiting, calibrating, clean or acting; `why` says in a sentence why nothing is sent."""
+    """Everything. `stage` is off, waiting, calibrating, clean or acting; `why` says in a sentence why nothing is sent.
+
+    What only the venue can tell is None before the first reading (`is_read`). `stale_reason` says why the account may be
+    another by now, None while it is heard and agreed upon; `stale_since_us`, when that last was, None: never yet. It marks
+    all orders, positions and sums at once.
+    """
 
     stage: str
     why: str | None
@@ -112,24 +117,27 @@ class TradingReport:
     mode: str  # the latch's: active, reducing, halted
     orders: tuple[OrderLine, ...]  # open ones first, then the latest that are over
     fills: tuple[FillLine, ...]  # the latest, newest first
-    positions: tuple[PositionLine, ...]
+    positions: tuple[PositionLine, ...] | None
     limits: tuple[LimitLine, ...]
     refusals: tuple[RefusalLine, ...]
     differences: tuple[DifferenceLine, ...]
     balance: Money | None
-    realized: Money
+    realized: Money | None
     unrealized: Money | None
-    fees: Money
-    worst_case: Money
-    resting: int
-    unknown: int
+    fees: Money | None
+    worst_case: Money | None
+    resting: int | None
+    unknown: int | None  # None: what an earlier run left is not taken up yet
+    is_read: bool
+    stale_reason: str | None
+    stale_since_us: int | None
     calibrated_us: int | None
     decided_us: int | None  # the last decision
     version: int  # grows with every change
 
 
 def off_report(mode: str, why: str, strategy: str = "hold") -> TradingReport:
-    """What is shown where nothing trades."""
+    """What is shown where nothing trades, and the account is never read."""
     return TradingReport(
         stage="off",
         why=why,
@@ -137,17 +145,20 @@ def off_report(mode: str, why: str, strategy: str = "hold") -> TradingReport:
         mode=mode,
         orders=(),
         fills=(),
-        positions=(),
+        positions=None,
         limits=(),
         refusals=(),
         differences=(),
         balance=None,
-        realized=NO_MONEY,
+        realized=None,
         unrealized=None,
-        fees=NO_MONEY,
-        worst_case=NO_MONEY,
-        resting=0,
-        unknown=0,
+        fees=None,
+        worst_case=None,
+        resting=None,
+        unknown=None,
+        is_read=False,
+        stale_reason=why,
+        stale_since_us=None,
         calibrated_us=None,
         decided_us=None,
         version=0,

@@ -35,7 +35,7 @@ def _parse(text: str, decimals: int, unit: str) -> int:
         is_plain = is_plain and fraction.isascii() and fraction.isdigit()
     kept, lost = fraction[:decimals], fraction[decimals:]
     if not is_plain or lost.strip("0"):
-        msg = f"{text[:40]!r} is not a {unit} with at most {decimals} decimals"
+        msg = f"{text[:40]!r} is not {unit} with at most {decimals} decimals"
         raise UnitError(msg)
     scale: int = 10**decimals
     return sign * (int(whole) * scale + int(kept.ljust(decimals, "0") or "0"))
@@ -43,17 +43,17 @@ def _parse(text: str, decimals: int, unit: str) -> int:
 
 def parse_price(text: str) -> Price:
     """Dollars as text to 1e-4 dollar: "0.4700" is 4700. Raises `UnitError`."""
-    return Price(_parse(text, 4, "price"))
+    return Price(_parse(text, 4, "a price"))
 
 
 def parse_qty(text: str) -> Qty:
     """Contracts as text to 0.01 contract: "-1.50" is -150. Raises `UnitError`."""
-    return Qty(_parse(text, 2, "count"))
+    return Qty(_parse(text, 2, "a count"))
 
 
 def parse_money(text: str) -> Money:
     """Dollars as text to 1e-6 dollar: "0.017472" is 17472. Raises `UnitError`."""
-    return Money(_parse(text, 6, "amount of money"))
+    return Money(_parse(text, 6, "an amount of money"))
 
 
 def _format(value: int, decimals: int) -> str:

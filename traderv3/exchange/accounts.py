@@ -66,7 +66,7 @@ class Position:
         self.fee_cost += fee * opened // count
         self.count += count if is_bid else -count
         self.fees_paid += fee
-        self.traded += price * count
+        self.traded += own_price(is_bid, price) * count
         self.volume += count
         self.updated_us = at_us
 

@@ -11,7 +11,17 @@ from traderv3.core.supervision import NodeReport, Status
 from traderv3.domain.book import BookState
 from traderv3.domain.feed import Feed, Link
 from traderv3.domain.health import Health, Level, Numbers
+from traderv3.domain.permission import Mode
 from traderv3.domain.states import State
+from traderv3.domain.trading_report import TradingReport
+
+_MONEY = {  # by the field of the report; what is not known is not there
+    "balance": "What may be spent",
+    "realized": "Realised profit and loss",
+    "unrealized": "Profit and loss of what is held, by live books",
+    "fees": "Fees paid",
+    "worst_case": "What can be lost at most",
+}
 
 
 class _Once(Collector):
@@ -23,11 +33,20 @@ class _Once(Collector):
 
 
 def render(
-    feed: Feed, numbers: Numbers, health: Health, state: State, tree: NodeReport, *, uptime_s: float, dropped: int
+    feed: Feed,
+    numbers: Numbers,
+    health: Health,
+    state: State,
+    tree: NodeReport,
+    trading: TradingReport,
+    *,
+    uptime_s: float,
+    dropped: int,
 ) -> bytes:
     """The exposition text of this moment."""
     registry = CollectorRegistry()
-    registry.register(_Once(_metrics(feed, numbers, health, state, tree, uptime_s, dropped)))
+    market_side = _metrics(feed, numbers, health, state, tree, uptime_s, dropped)
+    registry.register(_Once([*market_side, *_trading_metrics(trading)]))
     return generate_latest(registry)
 
 
@@ -57,6 +76,24 @@ def _metrics(
         running.add_metric([node.name], float(node.status is Status.RUNNING))
     yield restarts
     yield running
+
+
+def _trading_metrics(trading: TradingReport) -> Iterator[Metric]:
+    yield _one_hot("traderv3_trading_mode", "What trading may do", "mode", Mode, trading.mode)
+    orders = GaugeMetricFamily("traderv3_orders", "Open orders by what is known of them", labels=["order_state"])
+    for word, count in (("resting", trading.resting), ("unknown", trading.unknown)):
+        if count is not None:
+            orders.add_metric([word], count)
+    yield orders
+    for field, text in _MONEY.items():
+        if (money := getattr(trading, field)) is not None:
+            yield _gauge(f"traderv3_{field}_dollars", text, money / 1e6)
+    held = GaugeMetricFamily("traderv3_position_contracts", "What is held; below 0 is NO", labels=["ticker"])
+    for line in trading.positions or ():
+        held.add_metric([line.ticker], line.position / 100)
+    yield held
+    is_trusted = float(trading.stage in ("clean", "acting"))
+    yield _gauge("traderv3_account_agreed", "1 while the account is heard and agrees with the venue's", is_trusted)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

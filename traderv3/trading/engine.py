@@ -58,6 +58,7 @@ PAUSE_S: Final = 0.005  # between two steps: a burst of books is one decision
 PAUSE_S_PER_MARKET: Final = 1e-5  # each step looks at every book
 LOOK_US: Final = 1_000_000  # how often the day book sees the money
 UNREAD_US: Final = 60_000_000  # without a reading that agrees for so long, nothing is sent
+STALE_US: Final = 20_000_000  # and after so long people are told: somewhat more than from one reading to the next
 FAREWELL_S: Final = 2.5  # for the last cancels, at an ordered stop
 LOG_RETRY_S: Final = 1.0
 GROUP_TRIGGERED: Final = "order group is triggered"  # the venue has no code of its own for it
@@ -126,6 +127,7 @@ class Engine:
         self._stepped_us = 0
         self.stepped_at = -math.inf  # on Trio's clock: whether anybody looks after what is open
         self._well_at = trio.current_time()  # when the account was last heard and agreed upon
+        self.heard_us: int | None = None  # when `account_doubt` last had nothing to say; None: never yet
         self._to_halt: str | None = None
         self._has_recalled = False
         self._recalled: set[str] = set()  # what an earlier run left open, and nothing is known of yet
@@ -189,6 +191,8 @@ class Engine:
         self.obstacle = self._find_obstacle(at_us)
         if self.reconciliation.is_clean and self.senses.account_trouble() is None:
             self._well_at = now
+        if self.account_doubt(at_us) is None:
+            self.heard_us = at_us
         self.caretaker.watch(at_us, is_blind=now - self._well_at >= BLIND_S)
         if not 0 <= at_us - self._looked_us < LOOK_US:
             self._looked_us = at_us
@@ -198,6 +202,24 @@ class Engine:
             self.reconciliation.note_move(at_us)
         self._send([*self.caretaker.cancels(at_us), *requests])
 
+    def withdraw_all(self, why: str) -> Callable[[], int]:
+        """Nobody wants what is open now; the strategy goes on. Returns what tells, whenever asked, how many of it are open."""
+        keys = tuple(self.portfolio.open)
+        self.caretaker.renounce(self.portfolio.open.values(), why)
+        self._inbox.wake()
+        return lambda: sum(key in self.portfolio.open for key in keys)
+
+    def account_doubt(self, at_us: int) -> str | None:
+        """Why the account may be another by now, in a sentence; None while it is heard, read and agreed upon."""
+        known = self.reconciliation
+        if (trouble := self.senses.account_trouble()) is not None:
+            return trouble
+        if not known.is_clean:
+            return known.why
+        if known.calibrated_us is not None and at_us - known.calibrated_us > STALE_US:
+            return f"no reading of the account has agreed for more than {STALE_US // 1_000_000} s"
+        return None
+
     def _send(self, requests: list[Request] | list[Cancel]) -> None:
         if requests:
             self._port.submit(requests)
@@ -205,10 +227,10 @@ class Engine:
     def _find_obstacle(self, at_us: int) -> str | None:
         """Why nothing is sent but cancels, in a sentence; None while trading may go on."""
         stand, known = self.latch.stand, self.reconciliation
-        if stand.mode is Mode.HALTED:
-            return f"trading is halted by {stand.by}: {stand.reason}"
         if known.is_clean and known.calibrated_us is not None and abs(at_us - known.calibrated_us) > UNREAD_US:
             known.doubt(f"no reading of the account has agreed for {UNREAD_US // 1_000_000} s")
+        if stand.mode is Mode.HALTED:
+            return f"trading is halted by {stand.by}: {stand.reason}"
         trouble = self.senses.account_trouble()
         if trouble is None and not known.is_clean:
             trouble = known.why
@@ -286,7 +308,7 @@ class Engine:
                 if GROUP_TRIGGERED in why:  # and nobody told us, while we were away
                     self._to_halt = f"the venue refuses orders: {why}"
             case Written(is_dropped=True, why=why) if order is not None and is_new_risk:
-                self.refusals.by_venue("NOT_SENT", why or "", order.ticker, order.strategy, at_us)
+                self.refusals.by_gateway(why or "", order.ticker, order.strategy, at_us)
             case Accepted() if order is not None and is_new_risk:
                 self.refusals.taken(order.ticker)
 

@@ -2,10 +2,12 @@
 
 Also `trouble`: what a person must know of, one sentence each, for health.
 Units: as in `domain.trading_report`.
-Never: a change of anything; the picture can be taken while the engine hangs.
+Never: a change of anything; the picture can be taken while the engine hangs. No number of the account's before its first
+reading, and none without the mark of its staleness while it is not heard or not agreed upon.
 """
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -50,7 +52,7 @@ class Picture:
     def report(self, at_us: int) -> TradingReport:
         """The picture now, or the last one if that is not long ago."""
         engine, now = self._engine, trio.current_time()
-        stamp = (engine.portfolio.version, engine.latch.stand, engine.obstacle, engine.reconciliation.why)
+        stamp = (engine.portfolio.version, engine.latch.stand, engine.obstacle, self._doubt(at_us))
         if self._report is None or now - self._taken_at >= (FRESH_S if stamp == self._taken else SOON_S):
             self._taken, self._taken_at = stamp, now
             self._version += 1
@@ -84,12 +86,20 @@ class Picture:
         return found
 
     def _blocked(self) -> str | None:
-        engine, stand = self._engine, self._engine.latch.stand
+        stand = self._engine.latch.stand
         if stand.mode is Mode.HALTED:
             return f"trading is halted by {stand.by}: {stand.reason}"
-        if trio.current_time() - engine.stepped_at > STILL_S:
-            return engine.obstacle or "the engine does not step"
-        return engine.senses.account_trouble()
+        return self._standstill() or self._engine.senses.account_trouble()
+
+    def _standstill(self) -> str | None:
+        """Why nobody takes in what is heard; None while the engine does."""
+        engine = self._engine
+        if engine.stepped_at == -math.inf:
+            return engine.obstacle
+        return "the engine does not step" if trio.current_time() - engine.stepped_at > STILL_S else None
+
+    def _doubt(self, at_us: int) -> str | None:
+        return self._standstill() or self._engine.account_doubt(at_us)
 
     def _stage(self) -> str:
         engine = self._engine
@@ -101,9 +111,10 @@ class Picture:
 
     def _take(self, at_us: int) -> TradingReport:
         engine, portfolio = self._engine, self._engine.portfolio
-        totals = portfolio.totals(engine.feed)
         reconciliation = engine.reconciliation
-        return TradingReport(
+        totals, doubt = portfolio.totals(engine.feed), self._doubt(at_us)
+        since_us = None if doubt is None or engine.heard_us is None else min(engine.heard_us, at_us)
+        report = TradingReport(
             stage=self._stage(),
             why=engine.obstacle,
             strategy=engine.strategy.name,
@@ -120,8 +131,26 @@ class Picture:
             fees=totals.fees,
             worst_case=totals.worst_case,
             resting=totals.resting,
-            unknown=totals.unknown,
+            unknown=totals.unknown if engine.stepped_at > -math.inf else None,
+            is_read=reconciliation.is_read,
+            stale_reason=doubt,
+            stale_since_us=since_us,
             calibrated_us=reconciliation.calibrated_us,
             decided_us=engine.decider.decided_us,
             version=self._version,
         )
+        return report if report.is_read else _unread(report)
+
+
+def _unread(report: TradingReport) -> TradingReport:
+    """The same without the sums of an account that nobody has read yet: nothing added up is no zero."""
+    return replace(
+        report,
+        positions=None,
+        limits=(),
+        realized=None,
+        unrealized=None,
+        fees=None,
+        worst_case=None,
+        resting=None,
+    )

@@ -58,7 +58,7 @@ class Reconciliation:
         self.calibrated_us: int | None = None  # when a reading last agreed
         self.as_of_us = 0
         self._as_of_ours_us = 0  # the same by our clock, by which our orders are dated
-        self._is_read = False  # a first reading was adopted
+        self.is_read = False  # a first reading was adopted
         self._is_agreed = False  # a reading agreed at least once in this process
         self._suspected: dict[tuple[str, str], Mismatch] = {}
         self._differences: dict[tuple[str, str], DifferenceLine] = {}
@@ -108,14 +108,14 @@ class Reconciliation:
         if self._is_agreed:
             self._judge(found, portfolio, at_us)
         else:  # nothing was ever agreed upon: the venue's word is all there is
-            if not self._is_read:  # what is closed has had its profit and its fees, too
+            if not self.is_read:  # what is closed has had its profit and its fees, too
                 for each in reading.positions:
                     portfolio.adopt_position(each, max(each.updated_us, reading.as_of_us))
             self._adopt(found.values(), portfolio, at_us)
             unknown = [key for key, order in portfolio.open.items() if _is_awaited(order) and key not in absent]
-            self._is_agreed = self._is_read and not found and not unknown and self._is_comparable
+            self._is_agreed = self.is_read and not found and not unknown and self._is_comparable
             self.why = f"{len(unknown)} orders of before are looked for" if unknown else "a second reading is to agree"
-            self._is_read = True
+            self.is_read = True
         if self._is_agreed and at_us - self._as_of_ours_us > LAG_US_MAX:
             self.doubt(f"the venue's reads are {(at_us - self._as_of_ours_us) // 1_000_000} s behind")
         elif self._is_agreed and not found:

@@ -1,7 +1,7 @@
 """What was refused, by risk or by the venue, and where it is better not to ask again for a while.
 
 Equal refusals in a row are one line with a count. After a refusal by ourselves a market rests for `OWN_REST_S`; after one by
-the venue ever longer, until an order there is taken.
+the venue or the gateway ever longer, until an order there is taken.
 Units: times microseconds since the epoch.
 """
 
@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 from traderv3.domain.orders import Change, Draft, Refused
-from traderv3.domain.trading_report import RefusalLine
+from traderv3.domain.trading_report import RefusalLine, Refuser
 
 KEPT: Final = 100
 OWN_REST_S: Final = 1.0
 VENUE_REST_S: Final = 1.0
 VENUE_REST_MOST_S: Final = 60.0  # one trader was refused 335 times in a pause of half an hour
 FAILURES_MAX: Final = 10
+NOT_SENT: Final = "NOT_SENT"  # the rule of the gateway's own refusals
 
 
 class Refusals:
@@ -40,7 +41,7 @@ class Refusals:
                 why=refused.why,
                 ticker=ticker,
                 strategy=strategy,
-                is_venue=False,
+                by="risk",
                 times=1,
                 at_us=refused.at_us,
             )
@@ -48,10 +49,15 @@ class Refusals:
         self._rest(ticker, OWN_REST_S, refused.at_us)
 
     def by_venue(self, code: str, why: str, ticker: str, strategy: str, at_us: int) -> None:
-        """The venue refused, or the gateway did not send."""
-        self._note(
-            RefusalLine(rule=code, why=why, ticker=ticker, strategy=strategy, is_venue=True, times=1, at_us=at_us)
-        )
+        """The venue refused."""
+        self._note_other("venue", code, why, ticker, strategy, at_us)
+
+    def by_gateway(self, why: str, ticker: str, strategy: str, at_us: int) -> None:
+        """Our own gateway did not send it: the venue never heard of it."""
+        self._note_other("gateway", NOT_SENT, why, ticker, strategy, at_us)
+
+    def _note_other(self, by: Refuser, rule: str, why: str, ticker: str, strategy: str, at_us: int) -> None:
+        self._note(RefusalLine(rule=rule, why=why, ticker=ticker, strategy=strategy, by=by, times=1, at_us=at_us))
         failures = self._failures[ticker] = min(self._failures.get(ticker, 0) + 1, FAILURES_MAX)
         self._rest(ticker, min(VENUE_REST_MOST_S, VENUE_REST_S * 2 ** (failures - 1)), at_us)
 
@@ -80,5 +86,5 @@ class Refusals:
         self._lines.append(line)
 
 
-def _kind(line: RefusalLine) -> tuple[str, str, str, bool]:
-    return (line.rule, line.ticker, line.strategy, line.is_venue)
+def _kind(line: RefusalLine) -> tuple[str, str, str, str]:
+    return (line.rule, line.ticker, line.strategy, line.by)

@@ -4,6 +4,10 @@
 market, event, series, strategy, account, each with its size, notional, worst case, open orders and orders a minute.
     halted        nothing                    reducing, or a stop   only what closes a position and cannot turn it round
     data gate     book live, its connection heard of, cross-check agreeing, market active, event and price grid known
+    stake         what an order, a scope or a day may put at risk. Closing puts nothing at risk and passes, but for one leg of
+                  a hedge: without it the other leg may lose all, and the worst case of their event says so
+    mechanical    size of one order, orders open, orders a second and a minute: they end a loop that has run away, whatever it
+                  wants, and hold for what closes too
 Pure: facts and limits in, a verdict out. Withdrawals are not asked about: taking an order back is always allowed.
 Units: as in `domain.orders`; money 1e-6 dollar.
 Never: an `Approved` made anywhere else; an order refused for a figure that it does not make larger.
@@ -242,8 +246,11 @@ def _order_size(case: _Case) -> str | None:
 
 
 def _order_notional(case: _Case) -> str | None:
+    """What closes costs nothing: it gives money back."""
     most = case.limits.order.notional
-    return f"costs {format_money(case.cost)} with its fee; at most {format_money(most)}" if case.cost > most else None
+    if case.cost > most and not case.is_closing:
+        return f"costs {format_money(case.cost)} with its fee; at most {format_money(most)}"
+    return None
 
 
 def _burst(case: _Case) -> str | None:
@@ -338,7 +345,8 @@ def _scope_objections(case: _Case) -> Iterator[tuple[str, str]]:
             if value > most and value > held():
                 said = MEASURES[measure]
                 name = case.claim.strategy if scope == "strategy" else member_of(case.facts.feed, scope, case.ticker)
-                why = f"{scope} {name} would come to {said.show(value)} {said.noun}; at most {said.show(most)}"
+                whole = "the account" if scope == ACCOUNT else f"{scope} {name}"
+                why = f"{whole} would come to {said.show(value)} {said.noun}; at most {said.show(most)}"
                 yield f"RISK_MAX_{scope.upper()}_{measure.upper()}", why
 
 

@@ -81,6 +81,7 @@ class StateSync:
                 snapshot = await self._reads.snapshot(self._since_us())
             if not scope.cancelled_caught:
                 self._failures, self._good_at, self.last_us = 0, trio.current_time(), self._wall_us()
+                self._last_error = "the reading at hand has no answer yet"
                 self._deliver(snapshot)
                 return
             error = f"not read within {READ_S:g} s"

@@ -78,6 +78,16 @@ test("noise is no sign of life", () => {
   expect(store.getSnapshot().rejected).toBe(1);
 });
 
+test("what comes is counted in bytes, whatever it says, and anew with another process", () => {
+  goLive();
+  const before = store.getSnapshot().model.receivedBytes;
+  FakeWebSocket.newest.receive("→");
+  expect(store.getSnapshot().model.receivedBytes - before).toBe(5);
+
+  FakeWebSocket.newest.receive(connection({ epoch: "e2" }));
+  expect(store.getSnapshot().model.receivedBytes).toBe(0);
+});
+
 test("a socket that stays silent is given up", () => {
   goLive();
   vi.advanceTimersByTime(3_000 + GIVE_UP_MS);

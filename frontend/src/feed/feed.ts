@@ -16,6 +16,7 @@ const BATCH_MS = 50;
 /** Less than this is batching and scheduling, not a wrong clock. */
 const SKEW_MS_NOTICED = 500;
 export const PING_MS = 2_000;
+const UTF_8 = new TextEncoder();
 
 export function startFeed(store: Store, location: Pick<Location, "protocol" | "host">): Socket {
   let silence: ReturnType<typeof setTimeout>;
@@ -40,7 +41,7 @@ export function startFeed(store: Store, location: Pick<Location, "protocol" | "h
   };
   const onText = (text: string) => {
     const { messages, rejected } = decode(text);
-    store.push(messages, rejected);
+    store.push(messages, rejected, UTF_8.encode(text).length);
     if (messages.length === 0) return; // noise is not a sign of life
     heardAtMs = Date.now();
     watch();

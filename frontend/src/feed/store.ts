@@ -40,7 +40,8 @@ export interface Store {
   readonly subscribe: (listener: () => void) => () => void;
   /** Everything as it will be shown by the next flush; its `model` is still that of the last. */
   readonly latest: () => ConsoleState;
-  readonly push: (messages: readonly Message[], rejected?: number) => void;
+  /** `receivedBytes`: how long the text was that they came in. */
+  readonly push: (messages: readonly Message[], rejected?: number, receivedBytes?: number) => void;
   readonly setLink: (link: Link) => void;
   readonly setRoundTrip: (ms: number) => void;
   readonly setLongestTask: (ms: number) => void;
@@ -95,8 +96,9 @@ export function createStore(schedule: Schedule, view: View = DEFAULT_VIEW): Stor
       return () => listeners.delete(listener);
     },
     latest: () => next,
-    push: (messages, rejected = 0) => {
-      const live = fold(next.live, messages);
+    push: (messages, rejected = 0, receivedBytes = 0) => {
+      const before = { ...next.live, receivedBytes: next.live.receivedBytes + receivedBytes };
+      const live = fold(before, messages);
       const epoch = next.live.connection?.epoch;
       // Another process: what was held or looked at is of one that is gone.
       if (epoch !== undefined && live.connection?.epoch !== epoch) {

@@ -26,6 +26,7 @@ export const LINES_MAX = 20_000;
 export const TRANSITIONS_MAX = 2_000;
 export const SAMPLES_MAX = 1_200;
 export const RESULTS_MAX = 50;
+export const RAISED_MAX = 50;
 
 /** What `trader_status` says, or a transition ahead of it. */
 export interface TraderState {
@@ -61,6 +62,8 @@ export interface Sample {
   readonly atMs: number;
   readonly metrics: Metrics;
   readonly lagMs: number | null;
+  /** As `Model.receivedBytes` then. */
+  readonly receivedBytes: number;
 }
 
 export interface Model {
@@ -86,12 +89,16 @@ export interface Model {
   readonly lines: Ring<Line>;
   readonly series: Ring<Sample>;
   readonly alerts: ReadonlyMap<string, Alert>;
+  /** The newest alerts that began, or grew worse, while this page was told of it: none of a snapshot or a resume. */
+  readonly raised: Ring<Alert>;
   readonly warnings: readonly string[];
   /** The newest answers to commands, anybody's. */
   readonly results: Ring<CommandResult>;
   /** Messages the server had to drop for this page, ever. */
   readonly dropped: number;
   readonly lagMs: number | null;
+  /** What has come to this page since it first met this process, before the wire's compression. */
+  readonly receivedBytes: number;
 }
 
 export const EMPTY: Model = {
@@ -112,8 +119,10 @@ export const EMPTY: Model = {
   lines: Ring.of(LINES_MAX),
   series: Ring.of(SAMPLES_MAX),
   alerts: new Map(),
+  raised: Ring.of(RAISED_MAX),
   warnings: [],
   results: Ring.of(RESULTS_MAX),
   dropped: 0,
   lagMs: null,
+  receivedBytes: 0,
 };

@@ -4,6 +4,7 @@
  * A logged message whose number is already in the model is a repeat after a resume and changes nothing.
  */
 import { LOGGED, type MarketTop, type Message, type TraderStatus } from "../protocol/messages";
+import { withAlert } from "./alerts";
 import {
   actorLine,
   alertLine,
@@ -16,7 +17,7 @@ import {
   transitionLine,
 } from "./lines";
 import { EMPTY, type Model } from "./model";
-import { fromSnapshot } from "./snapshot";
+import { fromSnapshot, sampleOf } from "./snapshot";
 import { withFill, withOrder, withPart } from "./trading";
 import { merge, traderAfter } from "./transitions";
 import { withActor, withMailbox } from "./tree";
@@ -112,10 +113,8 @@ function apply(model: Model, message: Message): Model {
     case "console":
       return { ...model, lines: appendLine(model.lines, logLine(message.data)) };
     case "alert": {
-      const alerts = new Map(model.alerts);
-      if (message.data.is_active) alerts.set(message.data.id, message.data);
-      else alerts.delete(message.data.id);
-      return { ...model, alerts, lines: appendLine(model.lines, alertLine(message.data, seq, timestamp)) };
+      const lines = appendLine(model.lines, alertLine(message.data, seq, timestamp));
+      return { ...withAlert(model, message.data, seq), lines };
     }
     case "heartbeat":
       return {
@@ -141,7 +140,7 @@ function withStatus(model: Model, data: TraderStatus, atMs: number): Model {
     ...model,
     atMs,
     trader: { state, since, context, health, reasons, metrics },
-    series: model.series.append({ atMs, metrics, lagMs: model.lagMs }),
+    series: model.series.append(sampleOf(model, atMs, metrics)),
   };
 }
 

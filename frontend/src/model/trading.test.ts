@@ -41,7 +41,7 @@ test("a position is replaced by its market, every other part as a whole", () => 
   });
   const differing = withPart(more, { type: "recon", seq: 1, timestamp: "", data: { differences: [] } });
 
-  expect(differing?.positions.map((each) => each.position)).toEqual(["2.00"]);
+  expect(differing?.positions?.map((each) => each.position)).toEqual(["2.00"]);
 });
 
 test("before the first picture there is nothing to bring up to date", () => {

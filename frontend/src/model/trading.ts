@@ -28,11 +28,19 @@ export function withPart(trading: Trading | null, part: Part): Trading | null {
 }
 
 function withPosition(trading: Trading, position: PositionReport): Trading {
-  const isKnown = trading.positions.some((held) => held.ticker === position.ticker);
-  const positions = isKnown
-    ? trading.positions.map((held) => (held.ticker === position.ticker ? position : held))
-    : [...trading.positions, position];
-  return { ...trading, positions };
+  const positions = trading.positions ?? [];
+  const isKnown = positions.some((held) => held.ticker === position.ticker);
+  return {
+    ...trading,
+    positions: isKnown
+      ? positions.map((held) => (held.ticker === position.ticker ? position : held))
+      : [...positions, position],
+  };
+}
+
+/** Whether orders, positions and sums may be others by now; what does not trade has none. */
+export function isStale({ pnl, decision }: Trading): boolean {
+  return decision.stage !== "off" && pnl.stale_reason !== null;
 }
 
 /** Open orders are never forgotten; of those that are over, the oldest go. */

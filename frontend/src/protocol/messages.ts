@@ -61,6 +61,7 @@ export interface SnapshotMessage {
  * The full picture, and why it was sent; the client clears every slice first.
  */
 export interface Snapshot {
+  timestamp: string;
   running: boolean;
   uptime: number;
   state: string;
@@ -316,11 +317,13 @@ export interface Risk {
 }
 /**
  * Everything of trading at one moment. `orders`: open ones first, then the latest that are over; newest fill first.
+ *
+ *     `positions` is null until the account was read. While `pnl.stale_reason` is there, all of it is the last word, not of now.
  */
 export interface Trading {
   orders: OrderReport[];
   fills: FillReport[];
-  positions: PositionReport[];
+  positions: PositionReport[] | null;
   pnl: Pnl;
   limits: Limits;
   decision: Decision;
@@ -366,8 +369,9 @@ export interface FillReport {
   timestamp: string;
 }
 /**
- * What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost.
+ * What we hold in one market: `position` below 0 is NO, `average` what a contract of the held side cost (of NO: a NO price).
  *
+ *     `worst_case` is with every order that rests there. `Pnl.stale_reason` marks every position, too.
  *     `unrealized` is null without a live book to value it by; `venue_position` is there where the venue says otherwise.
  */
 export interface PositionReport {
@@ -381,19 +385,26 @@ export interface PositionReport {
   venue_position: string | null;
 }
 /**
- * Money in dollars, for all markets together. `balance` is the venue's, null until it was read.
+ * Money in dollars, for all markets together, and how far the account is to be believed.
  *
- *     `total` is realised plus unrealised less fees; null while something held cannot be valued.
+ *     `is_read`: a first reading was adopted; before that all but `unknown` is null, and that, too, until what an earlier run left
+ *     is taken up. `stale_reason` says why orders, positions
+ *     and these sums may be others by now, null while the account is heard and agreed upon; `stale_since` is when that last
+ *     was, null: never yet. `total` is realised plus unrealised less fees; null while something held cannot be valued.
+ *     `worst_case` is with every order that rests.
  */
 export interface Pnl {
   balance: string | null;
   total: string | null;
-  realized: string;
+  realized: string | null;
   unrealized: string | null;
-  fees: string;
-  worst_case: string;
-  resting: number;
-  unknown: number;
+  fees: string | null;
+  worst_case: string | null;
+  resting: number | null;
+  unknown: number | null;
+  is_read: boolean;
+  stale_reason: string | null;
+  stale_since: string | null;
 }
 /**
  * Every limit, the most used first.
@@ -424,14 +435,14 @@ export interface Decision {
   refusals: Refusal[];
 }
 /**
- * An order that risk, or the venue, refused; equal ones in a row are counted.
+ * An order that risk or the venue refused, or that our gateway did not send; equal ones in a row are counted.
  */
 export interface Refusal {
   rule: string;
   why: string;
   ticker: string;
   strategy: string;
-  by: "risk" | "venue";
+  by: "gateway" | "risk" | "venue";
   times: number;
   timestamp: string;
 }
@@ -777,7 +788,7 @@ export interface BatchMessage {
 /** Fields that `data` must have, by kind: what the decoder checks at the socket. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   connection: ["protocol", "client_id", "epoch", "seq", "resumed", "environment", "server_version", "states", "commands", "heartbeat_s"],
-  snapshot: ["running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "latency", "risk", "trading", "transitions", "warnings", "reason", "dropped", "market_tops", "books", "log", "alerts"],
+  snapshot: ["timestamp", "running", "uptime", "state", "state_since", "state_context", "health", "reasons", "environment", "markets", "metrics", "components", "supervision", "subscribers", "connections", "connection_events", "rest", "cross_check", "gaps", "exchange", "latency", "risk", "trading", "transitions", "warnings", "reason", "dropped", "market_tops", "books", "log", "alerts"],
   history_replay: ["transitions", "count"],
   trader_status: ["state", "state_since", "state_context", "uptime", "metrics", "health", "reasons", "environment", "timestamp"],
   state_transition: ["from_state", "to_state", "context", "timestamp", "metrics", "seq"],
@@ -792,7 +803,7 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   order: ["client_order_id", "order_id", "strategy", "ticker", "side", "price", "count", "filled", "remaining", "state", "is_open", "in_flight", "created", "expires", "why", "ahead"],
   fill: ["trade_id", "client_order_id", "strategy", "ticker", "side", "role", "price", "count", "fee", "timestamp"],
   position: ["ticker", "position", "average", "realized", "unrealized", "fees", "worst_case", "venue_position"],
-  pnl: ["balance", "total", "realized", "unrealized", "fees", "worst_case", "resting", "unknown"],
+  pnl: ["balance", "total", "realized", "unrealized", "fees", "worst_case", "resting", "unknown", "is_read", "stale_reason", "stale_since"],
   limits: ["limits"],
   decision: ["stage", "why", "strategy", "calibrated", "decided", "refusals"],
   recon: ["differences"],

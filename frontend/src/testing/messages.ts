@@ -105,6 +105,9 @@ export const TRADING: Trading = {
     worst_case: "0.000000",
     resting: 0,
     unknown: 0,
+    is_read: true,
+    stale_reason: null,
+    stale_since: null,
   },
   limits: { limits: [] },
   decision: {
@@ -253,7 +256,7 @@ export function connection(change: Partial<Connection> = {}): Message {
     environment: "sim",
     server_version: "0.1.0",
     states: STATES,
-    commands: ["restart_actor", "reconnect", "resync", "pause", "resume", "halt"],
+    commands: ["restart_actor", "reconnect", "resync", "pause", "resume", "halt", "cancel_all"],
     heartbeat_s: 1,
     ...change,
   };
@@ -262,6 +265,7 @@ export function connection(change: Partial<Connection> = {}): Message {
 
 export function snapshot(change: Partial<Snapshot> = {}, seq = 10): Message {
   const data: Snapshot = {
+    timestamp: AT,
     running: true,
     uptime: 60,
     state: "ready",

@@ -2,6 +2,7 @@ import { type ReactNode, useState } from "react";
 import { useConsole } from "../../feed/hooks";
 import { AsOf } from "../../ui/AsOf";
 import { Words } from "../../ui/Words";
+import { AlarmButton } from "./AlarmButton";
 import { AlertRow } from "./AlertRow";
 import { occurrence, troubles } from "./troubles";
 
@@ -41,21 +42,23 @@ export function Alerts(): ReactNode {
           empty="✓ No alarm, and no reason for one."
         />
       ) : (
-        <>
-          <ul className="alerts">
-            {rows.map((row) => (
-              <AlertRow
-                key={row.id}
-                row={row}
-                isSeen={seen.has(occurrence(row))}
-                onSeen={() => see([occurrence(row)])}
-              />
-            ))}
-          </ul>
-          <div className="alarms-acts">
+        <ul className="alerts">
+          {rows.map((row) => (
+            <AlertRow
+              key={row.id}
+              row={row}
+              isSeen={seen.has(occurrence(row))}
+              onSeen={() => see([occurrence(row)])}
+            />
+          ))}
+        </ul>
+      )}
+      <div className="alarms-acts">
+        {rows.length > 0 && (
+          <>
             <button
               type="button"
-              className="button"
+              className="button all-seen"
               disabled={fresh.length === 0}
               onClick={() => see(rows.map(occurrence))}
             >
@@ -69,9 +72,10 @@ export function Alerts(): ReactNode {
             >
               {isOpen ? "▴ less" : "▾ list"}
             </button>
-          </div>
-        </>
-      )}
+          </>
+        )}
+        <AlarmButton />
+      </div>
     </section>
   );
 }

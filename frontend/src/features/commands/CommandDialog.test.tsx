@@ -56,6 +56,15 @@ test("a halt names environment, resting orders, and what it does not do", () => 
   expect(words).toContain("Positions stay as they are");
 });
 
+test("cancelling all says what rests, and that the strategy may quote again", () => {
+  open({ verb: "cancel_all", args: {} });
+
+  const words = screen.getByRole("dialog").textContent;
+  expect(words).toContain("PAPER Cancel all orders");
+  expect(words).toContain("Resting orders now: 7");
+  expect(words).toContain("may quote again");
+});
+
 test("only the exact word of this environment enables it", () => {
   open(HALT);
   expect(isReady()).toBe(false);
@@ -70,6 +79,7 @@ test("only the exact word of this environment enables it", () => {
 
 test.each([
   [{ verb: "pause", args: {} }, "PAUSE PAPER"],
+  [{ verb: "cancel_all", args: {} }, "CANCEL ALL PAPER"],
   [{ verb: "resume", args: {} }, "RESUME PAPER"],
   [{ verb: "resync", args: { ticker: "KX-1" } }, "KX-1"],
   [{ verb: "resync", args: {} }, "ALL"],

@@ -7,6 +7,9 @@ import { Confirmation } from "./Confirmation";
 import { useCommand } from "./useCommand";
 import { verbOf } from "./verbs";
 
+/** The verbs that take orders back: what rests, and a pause of the exchange, concern them. */
+const CANCELS: ReadonlySet<string> = new Set(["halt", "cancel_all"]);
+
 /** The dialog of whichever command was asked for. */
 export function CommandDialog(): ReactNode {
   const asked = useConsole((state) => state.asked);
@@ -47,11 +50,14 @@ function Dialog({ ask }: { readonly ask: Ask }): ReactNode {
         {verb.effect.map((sentence) => (
           <li key={sentence}>{sentence}</li>
         ))}
-        {ask.verb === "halt" && resting !== undefined && <li>Resting orders now: {resting}.</li>}
+        {CANCELS.has(ask.verb) && resting !== undefined && <li>Resting orders now: {resting}.</li>}
         {ask.verb === "halt" && worstCase !== undefined && (
-          <li>Held now, at worst lost: {dollars(worstCase)}.</li>
+          <li>
+            Held now, at worst lost:{" "}
+            {worstCase === null ? "not known, the account was not read" : dollars(worstCase)}.
+          </li>
         )}
-        {ask.verb === "halt" && pause !== null && <li>The exchange: {pause}</li>}
+        {CANCELS.has(ask.verb) && pause !== null && <li>The exchange: {pause}</li>}
       </ul>
       {command.id === null ? (
         <Confirmation command={command} word={verb.word(ask.args, environment)} isDanger={verb.isDanger} />

@@ -37,6 +37,19 @@ const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
     },
   ],
   [
+    "cancel_all",
+    {
+      title: () => "Cancel all orders",
+      effect: [
+        "Cancels every order of ours that rests now; those made by hand stay.",
+        "The strategy goes on and may quote again at once. To keep it from that, pause entries or halt.",
+        "Positions stay as they are.",
+      ],
+      word: (_, environment) => `CANCEL ALL ${environment}`,
+      isDanger: false,
+    },
+  ],
+  [
     "resume",
     {
       title: () => "Resume trading",

@@ -30,6 +30,13 @@ export function Controls(): ReactNode {
       ) : (
         <VerbButton verb="resume" args={{}} label="▶ resume" name="resume trading" testId="resume-trading" />
       )}
+      <VerbButton
+        verb="cancel_all"
+        args={{}}
+        label="✕ orders"
+        name="orders: cancel all of ours"
+        testId="cancel-all"
+      />
       <VerbButton verb="halt" args={{}} label="■ KILL" name="KILL: halt trading (Shift+K)" testId="kill" />
     </div>
   );

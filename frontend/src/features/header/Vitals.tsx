@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { useConsole } from "../../feed/hooks";
 import { TOLD_MS } from "../../feed/slowness";
+import { isStale } from "../../model/trading";
 import { gain, MISSING } from "../../ui/format";
 import { Known } from "../../ui/Known";
 import { Num } from "../../ui/Num";
@@ -13,6 +14,7 @@ import { Vital } from "./Vital";
 export function Vitals(): ReactNode {
   const metrics = useConsole((state) => state.model.trader?.metrics);
   const total = useConsole(({ model }) => model.trading?.pnl.total ?? null);
+  const isOfThePast = useConsole(({ model }) => model.trading !== null && isStale(model.trading));
   const seq = useConsole(({ model }) => (model.isSynced ? model.seq : null));
   const lagMs = useConsole((state) => state.model.lagMs);
   const roundTripMs = useConsole((state) => state.roundTripMs);
@@ -25,7 +27,9 @@ export function Vitals(): ReactNode {
         width={10}
         title="realised and unrealised profit together, fees taken off, as the trader reckons it"
       >
-        <Num value={total === null ? null : gain(total)} testId="profit" />
+        <span className="account" data-stale={isOfThePast}>
+          <Num value={total === null ? null : gain(total)} testId="profit" />
+        </span>
       </Vital>
       <Vital name="markets" width={8} title="markets whose book is live, of those that are open">
         <Num value={metrics?.markets_connected} testId="market-count" />

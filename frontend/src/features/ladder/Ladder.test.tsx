@@ -39,6 +39,17 @@ test("the best prices are marked, the spread and the last trade are told", () =>
   expect(screen.getByText("46¢ × 5.00")).toBeTruthy();
 });
 
+test("the imbalance of the top of the book says what it is of; one side alone has none", () => {
+  show();
+  const imbalance = screen.getByTestId("imbalance");
+  expect(imbalance.textContent).toBe("0.74");
+  expect(imbalance.closest("[title]")?.getAttribute("title")).toContain("top of the book");
+
+  cleanup();
+  show({ no: [] });
+  expect(screen.getByTestId("imbalance").textContent).toBe("-");
+});
+
 test("bars are as wide as their share of the largest, by a transform", () => {
   show();
   const widthAt = (price: string) => rung(price)?.querySelector<HTMLElement>(".depth")?.style.transform;

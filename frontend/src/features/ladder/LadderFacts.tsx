@@ -12,6 +12,10 @@ interface Props {
   readonly ladder: LadderView;
 }
 
+const IMBALANCE =
+  "imbalance of the top of the book: the YES bid's share of the size at both best prices; above 0.50 more is bid than asked";
+const LAST_TRADE = "last trade: price of YES × size, the side that the taker bought, and how long ago";
+
 /** Which market this is, whether its book may be believed, and the numbers beside the ladder. */
 export function LadderFacts({ book, ladder }: Props): ReactNode {
   const { ticker, title, book_state, stale_reason, market_status, close_time, last_trade } = book;
@@ -36,7 +40,13 @@ export function LadderFacts({ book, ladder }: Props): ReactNode {
             <Num value={ladder.spread === null ? null : centsText(ladder.spread)} />
           </dd>
         </div>
-        <div>
+        <div title={IMBALANCE}>
+          <dt>imb</dt>
+          <dd>
+            <Num value={ladder.imbalance?.toFixed(2)} testId="imbalance" />
+          </dd>
+        </div>
+        <div title={LAST_TRADE}>
           <dt>last</dt>
           <dd>
             <span className="traded">
@@ -51,7 +61,7 @@ export function LadderFacts({ book, ladder }: Props): ReactNode {
 }
 
 function taken({ taker_side, timestamp }: LastTrade, nowMs: number): string {
-  return ` taker ${taker_side}, ${duration(nowMs - Date.parse(timestamp))} ago`;
+  return ` ${taker_side}, ${duration(nowMs - Date.parse(timestamp))}`;
 }
 
 function closing(leftMs: number): string {

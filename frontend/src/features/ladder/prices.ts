@@ -1,6 +1,6 @@
 /**
- * The only place where the page works with prices and sizes, and only so far as to put rows where they belong: exact
- * integers of 1e-4 dollars (ticks) and of 0.01 contracts (lots). Profit, fees and risk come from the server.
+ * Prices and sizes as the page works with them, only so far as to draw the ladder and name its facts: exact integers of
+ * 1e-4 dollars (ticks) and of 0.01 contracts (lots). Profit, fees and risk come from the server.
  */
 import type { PriceRange } from "../../protocol/messages";
 

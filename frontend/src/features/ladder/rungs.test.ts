@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { MarketBook } from "../../protocol/messages";
 import { book } from "../../testing/messages";
 import { createHeat, heatClass } from "./heat";
 import { ladderOf, outOfSight } from "./rungs";
@@ -16,6 +17,15 @@ test("bids for YES stand left, bids for NO as asks at what is left of the dollar
     [4_400, 8_000, null],
   ]);
   expect([bestBid, bestAsk, spread]).toEqual([4_500, 4_900, 400]);
+});
+
+test("imbalance is the best bid's share of the size at both best prices, and nothing where one is missing", () => {
+  const imbalance = (change: Partial<MarketBook>) => ladderOf(book(change)).imbalance;
+
+  expect(imbalance({})).toBe(12_000 / 16_200);
+  expect(imbalance({ yes: [["0.4500", "42.00"]] })).toBe(0.5);
+  expect(imbalance({ yes: [] })).toBeNull();
+  expect(imbalance({ no: [] })).toBeNull();
 });
 
 test("depth counts from the best price outwards", () => {

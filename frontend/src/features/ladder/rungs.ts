@@ -22,6 +22,8 @@ export interface LadderView {
   readonly bestAsk: Ticks | null;
   /** Null unless both sides are there. */
   readonly spread: Ticks | null;
+  /** The best bid's share of the size at both best prices, 0 to 1; null unless both sides are there. */
+  readonly imbalance: number | null;
   readonly sizeMax: Lots;
   readonly depthMax: Lots;
   /** The index of the rung between the sides, or of the best there is; null where there is neither. */
@@ -42,12 +44,14 @@ export function ladderOf({
   // The best comes last at the venue, and so first here.
   const bestBid = bids.keys().next().value ?? null;
   const bestAsk = asks.keys().next().value ?? null;
+  const [bidSize, askSize] = [bids, asks].map((side) => side.values().next().value?.size);
   const sides = [...bids.values(), ...asks.values()];
   return {
     rungs,
     bestBid,
     bestAsk,
     spread: bestBid === null || bestAsk === null ? null : bestAsk - bestBid,
+    imbalance: shareOf(bidSize, askSize),
     sizeMax: Math.max(0, ...sides.map(({ size }) => size)),
     depthMax: Math.max(0, ...sides.map(({ depth }) => depth)),
     middle: middleOf(rungs, bestBid, bestAsk),
@@ -65,6 +69,10 @@ function sideOf(levels: Levels, place: (price: Ticks) => Ticks): ReadonlyMap<Tic
     side.set(place(ticks), { size, depth });
   }
   return side;
+}
+
+function shareOf(size: Lots | undefined, other: Lots | undefined): number | null {
+  return size === undefined || other === undefined || size + other === 0 ? null : size / (size + other);
 }
 
 function middleOf(rungs: readonly Rung[], bid: Ticks | null, ask: Ticks | null): number | null {

@@ -11,6 +11,8 @@ export interface Curve {
   readonly colour: string;
   /** Curves differ in more than colour. */
   readonly dash: readonly number[];
+  /** Which scale it is drawn to. */
+  readonly axis: "left" | "right";
 }
 
 interface Size {
@@ -63,6 +65,10 @@ function toArrays([times, ...rates]: Columns): uPlot.AlignedData {
   return [[...times], ...rates.map((rate) => [...rate])];
 }
 
+function fromZero(_: uPlot, __: number | null, max: number | null): [number, number] {
+  return [0, Math.max(1, (max ?? 0) * 1.1)];
+}
+
 function optionsFor(curves: readonly Curve[], tz: TimeZone, size: Size): uPlot.Options {
   const font = "11px ui-monospace, Menlo, Consolas, monospace";
   const ink = colour("--ink-dim");
@@ -70,20 +76,22 @@ function optionsFor(curves: readonly Curve[], tz: TimeZone, size: Size): uPlot.O
   const axis = { stroke: ink, font, grid: line, ticks: { ...line, size: 3 } };
   return {
     ...size,
-    padding: [8, 10, 0, 0],
+    padding: [8, 0, 0, 0],
     tzDate: (seconds) =>
       tz === "utc" ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000),
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
+    scales: { left: { range: fromZero }, right: { range: fromZero } },
     axes: [
       { ...axis, size: 20, space: 80 },
-      { ...axis, size: 46, space: 24 },
+      { ...axis, scale: "left", size: 46, space: 24 },
+      { ...axis, scale: "right", side: 1, size: 46, space: 24, grid: { show: false } },
     ],
     series: [
       {},
       ...curves.map((curve) => ({
         label: curve.label,
+        scale: curve.axis,
         stroke: colour(curve.colour),
         dash: [...curve.dash],
         width: 1.5,

@@ -8,9 +8,12 @@ import { ratesOf } from "./rates";
 import { Stage } from "./Stage";
 
 const CURVES: readonly Curve[] = [
-  { label: "messages", colour: "--good", dash: [] },
-  { label: "deltas", colour: "--busy", dash: [5, 4] },
+  { label: "messages", colour: "--good", dash: [], axis: "left" },
+  { label: "deltas", colour: "--busy", dash: [5, 4], axis: "left" },
+  { label: "KiB", colour: "--ink-dim", dash: [1.5, 3], axis: "right" },
 ];
+const TITLE =
+  "messages and book deltas that the trader takes in a second; KiB that this page receives a second (right axis), before compression";
 
 /** How much comes in, and how long it takes to be known. */
 export function Throughput(): ReactNode {
@@ -18,7 +21,7 @@ export function Throughput(): ReactNode {
   const latency = useConsole((state) => state.model.latency);
   const tz = useConsole((state) => state.view.tz);
   const columns = useMemo(() => ratesOf(series), [series]);
-  const [, messages, deltas] = columns;
+  const [, messages, deltas, kib] = columns;
   const stages = Object.entries(latency?.stages ?? {});
   return (
     <Panel
@@ -26,11 +29,14 @@ export function Throughput(): ReactNode {
       room="latency"
       testId="throughput"
       aside={
-        <span className="rates" title="messages and book deltas a second">
+        <span className="rates" title={TITLE}>
           <span className="key-solid" aria-hidden="true" />
-          <Num value={perSecond(messages?.at(-1))} unit="msg/s" />
+          <Num value={perSecond(messages?.at(-1))} unit="msg" />
           <span className="key-dashed" aria-hidden="true" />
-          <Num value={perSecond(deltas?.at(-1))} unit="Δ/s" />
+          <Num value={perSecond(deltas?.at(-1))} unit="Δ" />
+          <span className="key-dotted" aria-hidden="true" />
+          <Num value={perSecond(kib?.at(-1))} unit="KiB" testId="received-rate" />
+          <span className="unit">/s</span>
         </span>
       }
     >
@@ -42,7 +48,7 @@ export function Throughput(): ReactNode {
       ) : (
         <div className="throughput">
           <Chart
-            label="Messages and deltas a second, the last five minutes"
+            label="Messages, deltas and KiB a second, the last five minutes"
             columns={columns}
             curves={CURVES}
             tz={tz}

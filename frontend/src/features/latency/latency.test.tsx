@@ -1,9 +1,9 @@
-import { cleanup, screen } from "@testing-library/react";
+import { act, cleanup, screen } from "@testing-library/react";
 import { afterEach, expect, test } from "vitest";
 import type { Sample } from "../../model/model";
 import { Ring } from "../../model/ring";
-import type { LatencyStage } from "../../protocol/messages";
-import { METRICS } from "../../testing/messages";
+import type { LatencyStage, Message } from "../../protocol/messages";
+import { AT, METRICS } from "../../testing/messages";
 import { renderConnecting, renderLive } from "../../testing/panel";
 import { barsOf, micros, stageName } from "./buckets";
 import { ratesOf } from "./rates";
@@ -11,9 +11,10 @@ import { Throughput } from "./Throughput";
 
 afterEach(cleanup);
 
-const sample = (atMs: number, deltas_received: number): Sample => ({
+const sample = (atMs: number, deltas_received: number, receivedBytes = 0): Sample => ({
   atMs,
   lagMs: 0,
+  receivedBytes,
   metrics: { ...METRICS, deltas_received },
 });
 
@@ -34,12 +35,61 @@ test("deltas a second are what came between two samples; a counter that began an
     [1, 3, 4],
     [METRICS.messages_per_second, METRICS.messages_per_second, METRICS.messages_per_second],
     [300, 50, null],
+    [0, 0, 0],
   ]);
 });
 
+test("KiB a second are what this page received between two samples; another process leaves a hole", () => {
+  const series = Ring.of(10, [
+    sample(0, 0, 1_024),
+    sample(1_000, 0, 5_120),
+    sample(3_000, 0, 6_144),
+    sample(4_000, 0, 0),
+  ]);
+
+  expect(ratesOf(series)[3]).toEqual([4, 0.5, null]);
+});
+
+test("a status right behind another makes no peak, and a clock set back one hole only", () => {
+  const rates = (...atMs: readonly number[]) =>
+    ratesOf(
+      Ring.of(
+        10,
+        atMs.map((at, index) => sample(at, 100 * index)),
+      ),
+    )[2];
+
+  expect(rates(0, 1_000, 1_002, 2_002)).toEqual([100, 200_000 / 1_002, 100]);
+  expect(rates(5_000, 1_000, 2_000)).toEqual([null, 100]);
+});
+
+test("what came in is told in the head, in KiB a second, and missing until it is measured", () => {
+  const store = renderLive(<Throughput />);
+  expect(screen.getByTestId("received-rate").textContent).toBe("-");
+
+  const status = (atMs: number): Message => ({
+    type: "trader_status",
+    seq: 10,
+    timestamp: new Date(atMs).toISOString(),
+    data: {
+      state: "ready",
+      state_since: AT,
+      state_context: "",
+      uptime: 60,
+      metrics: METRICS,
+      health: "healthy",
+      reasons: [],
+      environment: "sim",
+      timestamp: AT,
+    },
+  });
+  act(() => store.push([status(Date.parse(AT) + 1_000)], 0, 25_600));
+  expect(screen.getByTestId("received-rate").textContent).toBe("25 KiB");
+});
+
 test("no sample and one sample draw nothing", () => {
-  expect(ratesOf(Ring.of(10))).toEqual([[], [], []]);
-  expect(ratesOf(Ring.of(10, [sample(0, 1)]))).toEqual([[], [], []]);
+  expect(ratesOf(Ring.of(10))).toEqual([[], [], [], []]);
+  expect(ratesOf(Ring.of(10, [sample(0, 1)]))).toEqual([[], [], [], []]);
 });
 
 test("bars are shares of the fullest bucket, the last holds what is above all bounds", () => {

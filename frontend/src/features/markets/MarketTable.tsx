@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useEffectEvent, useState } from "react";
 import { useConsole, useServerNow } from "../../feed/hooks";
+import { isStale } from "../../model/trading";
 import { Gap } from "../../ui/Gap";
 import { useHotkey } from "../../ui/hotkey";
 import { useRows } from "../../ui/useRows";
@@ -19,6 +20,7 @@ interface Props {
 export function MarketTable({ markets, text, chosen, onChoose }: Props): ReactNode {
   const nowMs = useServerNow();
   const positions = useConsole((state) => state.model.trading?.positions);
+  const isHeldStale = useConsole(({ model }) => model.trading !== null && isStale(model.trading));
   const holdings = new Map(positions?.map(({ ticker, position }) => [ticker, position]));
   const [sorting, setSorting] = useState<Sorting>({ column: "ticker", isDescending: false });
   const [orderOf] = useState(createOrder);
@@ -43,7 +45,7 @@ export function MarketTable({ markets, text, chosen, onChoose }: Props): ReactNo
     // biome-ignore lint/a11y/useSemanticElements: a group of facts is not a fieldset
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
     <div ref={box} className="scroll" role="group" aria-label="Markets" tabIndex={0} onScroll={onScroll}>
-      <table className="markets" aria-rowcount={order.length + 1}>
+      <table className="markets" data-held-stale={isHeldStale} aria-rowcount={order.length + 1}>
         <TableHead sorting={sorting} onSort={setSorting} />
         <tbody>
           <Gap px={first * ROW_PX} columns={COLUMNS} />

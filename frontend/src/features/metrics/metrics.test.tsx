@@ -15,6 +15,7 @@ const metric = (field: string) => document.querySelector(`[data-metric="${field}
 const sample = (atMs: number, change: Partial<Sample["metrics"]>): Sample => ({
   atMs,
   lagMs: 0,
+  receivedBytes: 0,
   metrics: { ...METRICS, ...change },
 });
 

@@ -6,6 +6,12 @@ import { Scroll } from "../../ui/Scroll";
 import { Time } from "../../ui/Time";
 import { Words } from "../../ui/Words";
 
+const REFUSER: Readonly<Record<Refusal["by"], string>> = {
+  risk: "our risk",
+  gateway: "our gateway",
+  venue: "Kalshi",
+};
+
 /** What the strategy does, or in a sentence why not; then every refusal by its rule, with the latest example. */
 export function Decisions(): ReactNode {
   const decision = useConsole((state) => state.model.trading?.decision);
@@ -50,7 +56,7 @@ function Refusals({ refusals }: { readonly refusals: readonly Refusal[] }): Reac
       {refusals.map(({ rule, why, ticker, strategy, by, times, timestamp }) => (
         <li key={`${rule} ${ticker} ${strategy} ${timestamp}`} data-testid="refusal" data-rule={rule}>
           <Time at={timestamp} /> <b>✕ {rule}</b> {times > 1 && `×${times} `}
-          {ticker} ({strategy}, by {by === "venue" ? "Kalshi" : "our risk"}): {why}
+          {ticker} ({strategy}, by {REFUSER[by]}): {why}
         </li>
       ))}
     </ol>

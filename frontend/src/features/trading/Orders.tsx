@@ -7,6 +7,7 @@ import { Num } from "../../ui/Num";
 import { Scroll } from "../../ui/Scroll";
 import { Time } from "../../ui/Time";
 import { Words } from "../../ui/Words";
+import { Account } from "./Account";
 import { OffWords } from "./OffWords";
 import { orderGlyph } from "./signs";
 
@@ -39,15 +40,27 @@ export function Orders(): ReactNode {
       <Words connecting="Nothing known yet: the trader has not answered." empty="Nothing known of orders." />
     );
   }
-  const { orders, fills } = trading;
+  const { orders, fills, pnl } = trading;
   if (orders.length === 0 && fills.length === 0) {
-    return <OffWords empty="No order of ours rests, and none was sent since the start." />;
+    return (
+      <Account>
+        <OffWords
+          empty={
+            pnl.is_read
+              ? "No order of ours rests, and none was sent since the start."
+              : "No order of ours is known of."
+          }
+        />
+      </Account>
+    );
   }
   const open = orders.filter((order) => order.is_open);
   const over = orders.filter((order) => !order.is_open);
   return (
     <Scroll label="Orders and fills">
-      <OrderTable orders={[...open, ...over]} />
+      <Account>
+        <OrderTable orders={[...open, ...over]} />
+      </Account>
       {fills.length > 0 && <FillTable fills={fills} />}
     </Scroll>
   );

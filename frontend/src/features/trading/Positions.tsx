@@ -7,6 +7,7 @@ import { Num } from "../../ui/Num";
 import { Scroll } from "../../ui/Scroll";
 import { Time } from "../../ui/Time";
 import { Words } from "../../ui/Words";
+import { Account } from "./Account";
 import { OffWords } from "./OffWords";
 
 const HEADS: readonly Head[] = [
@@ -16,7 +17,7 @@ const HEADS: readonly Head[] = [
   { name: "realised", className: "number" },
   { name: "unrealised", className: "number" },
   { name: "fees", className: "number" },
-  { name: "worst case", className: "number" },
+  { name: "worst case with orders", className: "number wraps" },
 ];
 
 /** What is held, what it cost and what it has brought, and where the venue's number is another. All computed by the trader. */
@@ -33,43 +34,54 @@ export function Positions(): ReactNode {
   const { positions, pnl, recon } = trading;
   return (
     <Scroll label="Positions, profit and differences">
-      <Totals pnl={pnl} />
-      {positions.length === 0 ? (
-        <OffWords empty="Nothing is held, and nothing was since the start." />
-      ) : (
-        <PositionTable positions={positions} />
-      )}
+      <Account>
+        <Totals pnl={pnl} />
+        {positions === null || positions.length === 0 ? (
+          <OffWords
+            empty={
+              positions === null
+                ? "What is held is not known."
+                : "Nothing is held, and nothing was since the start."
+            }
+          />
+        ) : (
+          <PositionTable positions={positions} />
+        )}
+      </Account>
       {recon.differences.length > 0 && <Differences differences={recon.differences} />}
     </Scroll>
   );
 }
 
 function Totals({ pnl }: { readonly pnl: Pnl }): ReactNode {
-  const money = (value: string | null) => (value === null ? null : dollars(value));
   return (
     <dl className="facts totals" data-testid="pnl">
       <dt>balance</dt>
       <dd>
-        <Num value={money(pnl.balance)} testId="balance" />
+        <Num value={orMissing(dollars, pnl.balance)} testId="balance" />
       </dd>
       <dt>realised</dt>
       <dd>
-        <Num value={gain(pnl.realized)} testId="realized" />
+        <Num value={orMissing(gain, pnl.realized)} testId="realized" />
       </dd>
       <dt>unrealised</dt>
       <dd>
-        <Num value={pnl.unrealized === null ? null : gain(pnl.unrealized)} testId="unrealized" />
+        <Num value={orMissing(gain, pnl.unrealized)} testId="unrealized" />
       </dd>
       <dt>fees</dt>
       <dd>
-        <Num value={dollars(pnl.fees)} />
+        <Num value={orMissing(dollars, pnl.fees)} />
       </dd>
-      <dt>worst case</dt>
+      <dt>worst case with orders</dt>
       <dd>
-        <Num value={dollars(pnl.worst_case)} />
+        <Num value={orMissing(dollars, pnl.worst_case)} />
       </dd>
     </dl>
   );
+}
+
+function orMissing(show: (money: string) => string, money: string | null): string | null {
+  return money === null ? null : show(money);
 }
 
 function PositionTable({ positions }: { readonly positions: readonly PositionReport[] }): ReactNode {
@@ -95,13 +107,13 @@ function PositionTable({ positions }: { readonly positions: readonly PositionRep
               )}
             </td>
             <td className="number">
-              <Num value={held.average} />
+              <Num value={held.average} unit={held.position.startsWith("-") ? "NO" : "YES"} />
             </td>
             <td className="number">
               <Num value={gain(held.realized)} />
             </td>
             <td className="number">
-              <Num value={held.unrealized === null ? null : gain(held.unrealized)} />
+              <Num value={orMissing(gain, held.unrealized)} />
             </td>
             <td className="number">
               <Num value={dollars(held.fees)} />

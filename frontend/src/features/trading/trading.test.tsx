@@ -70,10 +70,49 @@ test("a position shows the trader's numbers as they are, - for what is not known
   );
 
   expect(screen.getByTestId("position").textContent).toContain(
-    "-1.50 ≠ 2.00 at Kalshi0.5500▲ +$1.25-$0.017472",
+    "-1.50 ≠ 2.00 at Kalshi0.5500 NO▲ +$1.25-$0.017472",
   );
   expect(screen.getByTestId("difference").textContent).toContain("nothing is traded until both agree");
   expect(screen.getByTestId("balance").textContent).toBe("-");
+});
+
+test("before the account is read nothing is claimed to be held, to rest or to have been earned", () => {
+  const unread = { realized: null, unrealized: null, fees: null, worst_case: null, resting: null };
+  const pnl = { ...TRADING.pnl, ...unread, is_read: false, stale_reason: "the account is not heard: cut" };
+  renderLive(
+    <>
+      <Orders />
+      <Positions />
+    </>,
+    on({ pnl, positions: null }),
+  );
+
+  expect(screen.getByText("No order of ours is known of.")).toBeTruthy();
+  expect(screen.getByText("What is held is not known.")).toBeTruthy();
+  expect(screen.getByTestId("pnl").textContent).not.toContain("0");
+  expect(screen.getAllByTestId("doubt")[0]?.textContent).toBe(
+    "? account not read yet: the account is not heard: cut",
+  );
+});
+
+test("an account that is not heard is marked with its age and the reason, wherever it is shown", () => {
+  const stale = { stale_reason: "the account is not heard: cut", stale_since: AT };
+  const store = renderLive(
+    <>
+      <Orders />
+      <Positions />
+    </>,
+    on({ orders: [order()], positions: [position()] }),
+  );
+
+  expect(screen.getAllByTestId("account").map(({ dataset }) => dataset.stale)).toEqual(["false", "false"]);
+
+  receive(store, { type: "pnl", seq: 11, timestamp: AT, data: { ...TRADING.pnl, ...stale } });
+
+  expect(screen.getAllByTestId("account").map(({ dataset }) => dataset.stale)).toEqual(["true", "true"]);
+  expect(screen.getAllByTestId("doubt")[0]?.textContent).toMatch(
+    /^\? account stale for \d.*, what stands here is the last word: the account is not heard: cut$/,
+  );
 });
 
 test("a refusal names its rule, who refused and how often", () => {
