@@ -1,8 +1,8 @@
 """From the command to a trader that is ready: `traderv3 run sim`, set-up done, until it says `ready`, and `trading_ready`.
 
-The trader starts its own exchange, with 18 markets; journal, database and console are on, and trading is. `first` has an empty data folder
-(the exchange's key and the database are made), the others find one that an earlier run left. `imported` is the same
-interpreter importing what the trader consists of, and nothing more.
+The trader starts its own exchange, with 18 markets; journal, database, console and trading are on. `first` has an empty
+data folder (the exchange's key and the database are made), the others find one that an earlier run left. `imported` is the
+same interpreter importing what the trader consists of, and nothing more.
 Run: python -m benchmarks.command_to_ready [--quick]
 """
 

@@ -1,8 +1,9 @@
 """Resident memory of the trader with 0, 100, 1,000 and 10,000 markets of 30 levels a side.
 
-Each trader is a process as `traderv3 run` starts it, with journal, database, console and trading on and 1,000 messages a second; the
-exchange plays a made day to it from another process. Sizes are as in the recorded sessions: mostly whole contracts, one
-in eleven with a fraction. A figure is the kernel's (`/proc/PID/statm`) once the trader has been live for `SETTLED_S`.
+Each trader is a process as `traderv3 run` starts it, with journal, database, console and trading on and 1,000 messages a
+second; the exchange plays a made day to it from another process. Sizes are as in the recorded sessions: mostly whole
+contracts, one in eleven with a fraction. A figure is the kernel's (`/proc/PID/statm`) once the trader has been live for
+`SETTLED_S`.
 The slope is of an hour of virtual time in the simulator's world without faults: trader, exchange and witnesses in one process,
 journal and database on a real disk. At full load in real time `tests/attack/test_soak.py` looks at it, for 20 minutes.
 Run: python -m benchmarks.memory [--quick]

@@ -13,8 +13,8 @@ from typing import Any
 
 import trio
 
-from traderv3 import cli, coordinator, run
-from traderv3.clients import doors
+from traderv3 import cli, coordinator, outside, run
+from traderv3.clients import account_connector, doors
 from traderv3.config.limits import LIMITS
 from traderv3.console import hub
 from traderv3.console.past import Past
@@ -22,6 +22,7 @@ from traderv3.core.clock import wall_us
 from traderv3.core.lifeline import Lifeline
 from traderv3.protocol import wire
 from traderv3.telemetry.metrics_aggregator import MetricsAggregator
+from traderv3.trading import own_orders, portfolio, reconciliation
 
 STALL_S = 3.0
 SILENCE_S = 2.0
@@ -29,6 +30,7 @@ BLOCK_FILE = trio.Path("block")  # in the working directory: its appearance bloc
 CRASH_FILE = trio.Path("crash")  # its text is raised
 HELD_FILE = Path("held.json")
 LEAKED_A_SECOND = 100  # one small object for every thirtieth message of full load
+KEPT = 512  # fills, or orders that are over: minutes of full load
 HOUR_US = 3_600_000_000
 SAY, FORWARD, BACK = (signal.SIGRTMIN + number for number in range(3))  # SIGUSR1 is the trader's own
 
@@ -79,7 +81,7 @@ def shielded() -> None:
 def blocking() -> None:
     """An actor that blocks the loop; the watchdog's bound is short."""
     _put(MetricsAggregator, "run", _instead(_block_on_request))
-    _put(coordinator, "LIMITS", dataclasses.replace(LIMITS, stall_s=STALL_S))
+    _put(outside, "LIMITS", dataclasses.replace(LIMITS, stall_s=STALL_S))
 
 
 def crashing() -> None:
@@ -148,6 +150,10 @@ def counted() -> None:
     mallinfo.restype = _Allocated
     _put(hub, "Past", partial(Past, bytes_max=256 << 10))
     _put(wire.COUNTS, "_capacity", 2_000)
+    for module in (portfolio, reconciliation):
+        _put(module, "FILLS_KEPT", KEPT)
+    _put(account_connector, "SEEN_MAX", KEPT)
+    _put(own_orders, "OVER_KEPT", KEPT)
 
     def write(*_: object) -> None:
         heap = mallinfo()

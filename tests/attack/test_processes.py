@@ -17,6 +17,16 @@ import trio
 
 from tests.attack.crooked_trader import BACK, FORWARD, STALL_S
 from tests.conftest import REPOSITORY
+from tests.integration.desk import (
+    TRADING,
+    account_of,
+    open_orders,
+    resting,
+    trading_at,
+    until_both_agree,
+    until_it_may_trade,
+    until_orders_rest,
+)
 from tests.running import (
     COMMAND,
     RunningTrader,
@@ -47,16 +57,22 @@ def crooked(monkeypatch: pytest.MonkeyPatch) -> Crooked:
 
 
 async def test_after_kill_9_a_trader_starts_clean_where_the_last_one_left_off(tmp_path: Path) -> None:
-    async with running_trader(tmp_path) as first:
-        before = await first.until_ready()
-        await trio.sleep(1.5)  # what is kept at a kill is what is older than a second
-        old_token = first.token
-        await first.child.end(signal.SIGKILL)
-    async with running_trader(tmp_path) as second:
-        after = await second.until_ready()
-        code = await second.child.end()
+    async with running_exchange(tmp_path) as exchange, account_of(exchange) as account:
+        async with trading_at(exchange, tmp_path) as first:
+            before = await first.until_ready()
+            await until_orders_rest(first)
+            await trio.sleep(1.5)  # what is kept at a kill is what is older than a second
+            old_token = first.token
+            await first.child.end(signal.SIGKILL)
+        async with trading_at(exchange, tmp_path) as second:
+            after = await second.until_ready()
+            await until_it_may_trade(second)
+            await until_both_agree(second, account)
+            code = await second.child.end()
+        left = resting(await account.snapshot(0))
 
     assert code == 0
+    assert left == {}
     assert second.token != old_token
     assert [t["to_state"] for t in after["transitions"]][:3] == [t["to_state"] for t in before["transitions"]][:3]
     assert all(node["restarts"] == 0 for node in after["components"].values())
@@ -65,24 +81,36 @@ async def test_after_kill_9_a_trader_starts_clean_where_the_last_one_left_off(tm
 
 @pytest.mark.soak
 async def test_a_trader_killed_again_and_again_never_fails_to_start(tmp_path: Path) -> None:
-    for _ in range(30 if IS_SOAK else 2):
-        async with running_trader(tmp_path) as trader:
-            await trader.child.end(signal.SIGKILL)
-    async with running_trader(tmp_path) as trader:
-        await trader.until_ready()
+    async with running_exchange(tmp_path) as exchange, account_of(exchange) as account:
+        for number in range(30 if IS_SOAK else 2):
+            async with trading_at(exchange, tmp_path) as trader:
+                await trio.sleep(0.3 * (number % 12))  # from the very start to when it has traded for a while
+                await trader.child.end(signal.SIGKILL)
+        async with trading_at(exchange, tmp_path) as trader:
+            await until_it_may_trade(trader)
+            await until_both_agree(trader, account)
 
-        assert await trader.child.end() == 0
+            assert await trader.child.end() == 0
+        assert resting(await account.snapshot(0)) == {}
     assert b"Traceback" not in trader.child.err
 
 
 async def test_a_trader_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
-    async with running_trader(tmp_path) as trader:
+    async with (
+        running_exchange(tmp_path) as exchange,
+        account_of(exchange) as account,
+        trading_at(exchange, tmp_path) as trader,
+    ):
         before = await trader.until_ready()
+        await until_orders_rest(trader)
         trader.child.process.send_signal(signal.SIGSTOP)
         await trio.sleep(STOPPED_S)
         trader.child.process.send_signal(signal.SIGCONT)
         after = await trader.until_ready()
         await trader.until("it hears the exchange", lambda s: _deltas(s) > _deltas(after))
+        await until_it_may_trade(trader)
+        await until_orders_rest(trader)
+        await until_both_agree(trader, account)
 
     assert {name: n["last_error"] for name, n in after["components"].items() if n["restarts"]} == {}
     assert after["metrics"]["gaps_detected"] == before["metrics"]["gaps_detected"]
@@ -95,19 +123,24 @@ def _deltas(status: dict[str, Any]) -> int:
 
 @pytest.mark.soak
 async def test_a_stopped_exchange_is_noticed_and_nothing_of_it_is_believed(tmp_path: Path, crooked: Crooked) -> None:
-    async with running_exchange(tmp_path, "--activity", "5") as exchange:
-        variables = crooked("impatient") | exchange.variables
-        async with running_trader(tmp_path, **variables) as trader:
-            before = await trader.until_ready()
-            exchange.child.process.send_signal(signal.SIGSTOP)
-            try:
-                await trader.until("no book live", lambda s: s["metrics"]["markets_connected"] == 0)
-                markets = (await trader.get("/v3/markets"))["markets"]
-                left = await trader.until("ready is left", lambda s: s["state"] != "ready")
-            finally:
-                exchange.child.process.send_signal(signal.SIGCONT)
-            after = await trader.until_ready()
-            code = await trader.child.end()
+    async with (
+        running_exchange(tmp_path, "--activity", "5") as exchange,
+        account_of(exchange) as account,
+        trading_at(exchange, tmp_path, **crooked("impatient")) as trader,
+    ):
+        before = await trader.until_ready()
+        await until_orders_rest(trader)
+        exchange.child.process.send_signal(signal.SIGSTOP)
+        try:
+            await trader.until("no book live", lambda s: s["metrics"]["markets_connected"] == 0)
+            markets = (await trader.get("/v3/markets"))["markets"]
+            left = await trader.until("ready is left", lambda s: s["state"] not in ("ready", *TRADING))
+        finally:
+            exchange.child.process.send_signal(signal.SIGCONT)
+        after = await trader.until_ready()
+        await until_it_may_trade(trader)
+        await until_both_agree(trader, account)
+        code = await trader.child.end()
 
     assert {market["book_state"] for market in markets} == {"stale"}
     assert left["health"] != "healthy"
@@ -118,12 +151,12 @@ async def test_a_stopped_exchange_is_noticed_and_nothing_of_it_is_believed(tmp_p
 
 @pytest.mark.soak
 async def test_the_wall_clock_may_jump_an_hour_either_way(tmp_path: Path, crooked: Crooked) -> None:
-    async with running_exchange(tmp_path) as exchange:
-        variables = crooked("clock") | exchange.variables
+    async with running_exchange(tmp_path) as exchange, account_of(exchange) as account:
         control = exchange.variables["KALSHI_API_URL"].removesuffix("/trade-api/v2") + "/control/clients/abort"
-        async with running_trader(tmp_path, **variables) as trader:
+        async with trading_at(exchange, tmp_path, **crooked("clock")) as trader:
             await trader.until_ready()
-            for step in (FORWARD, BACK, BACK):
+            await until_orders_rest(trader)
+            for step, is_right in ((FORWARD, False), (BACK, True), (BACK, False)):
                 before = await trader.get("/v3/status")
                 trader.child.process.send_signal(step)
                 await trio.sleep(1.0)
@@ -132,14 +165,26 @@ async def test_the_wall_clock_may_jump_an_hour_either_way(tmp_path: Path, crooke
                 reconnects: int = before["metrics"]["reconnects"]
                 after = await trader.until("connected anew", partial(_has_reconnected, reconnects))
                 await trader.until_ready()
+                await until_it_may_trade(trader)
+                if is_right:
+                    await until_orders_rest(trader)
+                else:
+                    refusing = await trader.until("the clock is refused", _is_refused_for_its_clock)
+                    assert open_orders(refusing) == {}
+                await until_both_agree(trader, account)
 
-                assert jumped["state"] == "ready"
+                assert jumped["state"] in ("ready", "calibrating", *TRADING)
                 assert jumped["uptime"] >= before["uptime"]
                 assert all(node["restarts"] == 0 for node in after["components"].values())
             code = await trader.child.end()
 
     assert code == 0
     assert b"Traceback" not in trader.child.err
+
+
+def _is_refused_for_its_clock(status: dict[str, Any]) -> bool:
+    """An hour off, no order is sent."""
+    return "RISK_CLOCK_OFFSET" in {refusal["rule"] for refusal in status["trading"]["decision"]["refusals"]}
 
 
 def _has_reconnected(before: int, status: dict[str, Any]) -> bool:

@@ -1,7 +1,11 @@
-"""A whole life with marked secrets (bad key, good key, crash, bug, halt); then everything it produced is searched for them."""
+"""A whole life with marked secrets; then everything it produced is searched for them.
+
+Bad key; good key, orders and fills, a crash, every command, a halt; a bug; a stall with the watchdog's stacks; a recording,
+an export, a simulation's trace.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +13,19 @@ import pytest
 import trio
 import trio_websocket
 
+from tests.attack.crooked_trader import STALL_S
 from tests.attack.test_processes import Crooked, crooked
 from tests.attack.test_security import ROUTES
-from tests.running import RunningExchange, RunningTrader, running, running_exchange, running_trader
+from tests.integration.desk import quoting, until_orders_rest
+from tests.running import (
+    COMMAND,
+    RunningExchange,
+    RunningTrader,
+    clean_environment,
+    running,
+    running_exchange,
+    running_trader,
+)
 
 __all__ = ["crooked"]  # a fixture
 
@@ -110,6 +124,52 @@ async def everything(trader: RunningTrader, path: str) -> bytes:
     return str(answer.headers).encode() + answer.content
 
 
+# Of a person in a second terminal. Whether they are carried out is tested elsewhere.
+ASKED = (
+    ("status", "sim"),
+    ("status", "sim", "--json"),
+    ("orders", "sim", "--all"),
+    ("positions", "sim"),
+    ("resume", "sim", "--confirm", TOKEN),
+    ("halt", "sim", "--reason", "drill"),
+    ("check", "sim"),
+)
+MADE = (
+    ("record", "sim", "--port", "0", "--out", "recorded.jsonl.zst", "--for", "3"),
+    ("export", "sim", "--what", "transitions", "--out", "transitions.csv"),
+    ("simulate", "--seed", "2", "--minutes", "0.2", "--trace", "trace.txt"),
+)
+
+
+async def run_all(commands: Sequence[Sequence[str]], home: Path, variables: dict[str, str]) -> list[tuple[str, bytes]]:
+    """All of them at once; what they said."""
+    heard: list[tuple[str, bytes]] = []
+
+    async def run(arguments: Sequence[str]) -> None:
+        command, environment = [*COMMAND, *arguments], clean_environment(**variables)
+        with trio.fail_after(60):
+            done = await trio.run_process(
+                command, cwd=home, env=environment, capture_stdout=True, capture_stderr=True, check=False
+            )
+        heard.append((" ".join(arguments), done.stdout + done.stderr))
+
+    async with trio.open_nursery() as nursery:
+        for arguments in commands:
+            nursery.start_soon(run, arguments)
+    return heard
+
+
+async def stacks_of_a_stall(home: Path, variables: dict[str, str]) -> list[tuple[str, bytes]]:
+    """What the watchdog leaves when the loop stands still."""
+    async with running_trader(home, **variables) as trader:
+        (home / "block").touch()
+        with trio.fail_after(STALL_S + 20.0):
+            assert await trader.child.process.wait() == 1
+    (home / "block").unlink()
+    assert b"_block_on_request" in trader.child.err
+    return [("stall stdout", bytes(trader.child.out)), ("stall stderr", bytes(trader.child.err))]
+
+
 @pytest.mark.parametrize(
     "database",
     [pytest.param(False, id="sqlite", marks=pytest.mark.soak), pytest.param(True, id="postgres_away")],
@@ -127,6 +187,7 @@ async def test_no_secret_is_in_anything_that_a_life_produces(database: bool, tmp
             "KALSHI_PRIVATE_KEY_CONTENT": key,
             "V3_CONTROL_TOKEN": TOKEN,
             "V3_LOG_LEVEL": "debug",
+            "V3_ENABLE_TRADING": "true",
         }
         if database:
             variables["V3_DATABASE_URL"] = f"postgresql://trader:{PASSWORD}@127.0.0.1:1/trader"
@@ -139,14 +200,18 @@ async def test_no_secret_is_in_anything_that_a_life_produces(database: bool, tmp
                 assert await child.process.wait() == 3
         output += [("bad key stdout", bytes(child.out)), ("bad key stderr", bytes(child.err))]
 
-        async with running_trader(home, **(crooked("crashing") | variables)) as trader:
-            await trader.until_ready()
+        async with running_trader(home, *quoting(home), **(crooked("crashing") | variables)) as trader:
+            await until_orders_rest(trader)
             (home / "crash").write_text(words)
             await trader.until("crashed", lambda s: s["components"]["metrics_aggregator"]["restarts"] > 0)
+            output += await run_all(ASKED, home, variables)
             output += await walk_through(trader)
             assert await trader.child.end() == 0
         output += [("stdout", bytes(trader.child.out)), ("stderr", bytes(trader.child.err))]
 
+        output += await run_all(MADE, home, variables)
+        if not database:
+            output += await stacks_of_a_stall(home, crooked("blocking") | variables)
         (home / "crash").write_text(words)
         async with running("run", "sim", "--port", "0", cwd=home, **(crooked("bursting") | variables)) as child:
             with trio.fail_after(20):
@@ -167,3 +232,7 @@ async def test_no_secret_is_in_anything_that_a_life_produces(database: bool, tmp
     assert leaks == []
     assert any(name == "WebSocket" and b"command_result" in said for name, said in output)
     assert any(name.endswith("unpacked") and b"orderbook" in said for name, said in output)
+    assert any(name.startswith("status") and b"spread_maker" in said for name, said in output)
+    assert any(b"client_order_id" in said for name, said in output if name.endswith(".jsonl.zst unpacked"))
+    files = {Path(name).name for name, _ in output}
+    assert {"recorded.jsonl.zst", "trace.txt"} | (set() if database else {"transitions.csv"}) <= files

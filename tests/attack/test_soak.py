@@ -1,8 +1,9 @@
 """Minutes of full load on real processes: memory that does not grow, and no file, thread or task more than at the start.
 
-Full load is an exchange many times busier than usual, several consoles of which one reads nothing, and a visitor that asks
-for everything. What is kept up to a bound fills first: the first third is not judged, and the two that would take longer (the
-console's past, 16 MB in a hundred minutes; the counts already read, 6 MB) have small bounds here.
+Full load is an exchange many times busier than usual on which the trader trades all the time, several consoles of which
+one reads nothing, and a visitor that asks for everything. What is kept up to a bound fills first: the first third is not
+judged, and what would take longer (the console's past, 16 MB in a hundred minutes; the counts already read, 6 MB; fills and
+orders that are over, half an hour and longer) has small bounds here.
 """
 
 import math
@@ -22,7 +23,8 @@ from tests.attack.crooked_trader import HELD_FILE, LEAKED_A_SECOND, SAY
 from tests.attack.footprint import OWN_FILES, Footprint, footprint
 from tests.attack.raw import open_socket
 from tests.attack.test_processes import Crooked, crooked
-from tests.running import RunningTrader, eventually, running_exchange, running_trader
+from tests.integration.desk import account_of, resting, said, trading_at, until_both_agree, until_filled
+from tests.running import RunningTrader, eventually, running_exchange
 
 __all__ = ["crooked"]  # a fixture
 
@@ -143,11 +145,16 @@ async def trader_of_many(cwd: Path, variables: dict[str, str]) -> AsyncIterator[
     """A trader of 40 markets at an exchange that is 20 times as busy as usual."""
     async with (
         running_exchange(cwd, "--activity", "20", "--markets-count", "40") as exchange,
-        running_trader(cwd, "--markets", "auto:40", **variables, **exchange.variables) as trader,
+        account_of(exchange) as account,
+        trading_at(exchange, cwd, "--markets", "auto:40", **variables) as trader,
     ):
         await trader.until_ready()
-        await trio.sleep(2.0)
+        await until_filled(trader)
         yield trader
+        await said(cwd, "halt", "sim")
+        await until_both_agree(trader, account, within_s=60.0)
+        assert await trader.child.end() == 0
+        assert resting(await account.snapshot(0)) == {}
 
 
 @pytest.mark.process
@@ -166,11 +173,11 @@ async def test_minutes_of_full_load_leave_no_trace(tmp_path: Path, crooked: Croo
 
         await eventually(is_empty, "no task is left over", 30.0)
         end = footprint(pid)
-        assert await trader.child.end() == 0
 
     slopes = slopes_of(samples)
     rate = (after["metrics"]["deltas_received"] - before["metrics"]["deltas_received"]) / (60 * MINUTES)
-    print(f"\n{MINUTES:g} min, {rate:.0f} deltas/s, {quiet}, {end}")
+    traded = sum(bool(float(line["position"])) for line in after["trading"]["positions"])
+    print(f"\n{MINUTES:g} min, {rate:.0f} deltas/s, positions in {traded} markets, {quiet}, {end}")
     for name, slope in slopes.items():
         print(f"  {name}: {slope.level:.0f}, {slope.per_hour:+.0f} ± {slope.half_width:.0f} an hour")
     assert [name for name, slope in slopes.items() if slope.is_rising] == [], slopes

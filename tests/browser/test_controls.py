@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.wall import SOON_MS, actor, expect_link, expect_live, get_json, open_console, status_of, until
+from tests.browser.wall import (
+    SOON_MS,
+    actor,
+    confirm,
+    expect_link,
+    expect_live,
+    get_json,
+    open_console,
+    status_of,
+    until,
+)
 from tests.serving import Served, serving
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
@@ -24,11 +34,6 @@ def results(page: Page, served: Served) -> list[dict[str, Any]]:
     """Every command that this trader has answered."""
     events = get_json(page, served, "/v3/events")["events"]
     return [event["data"] for event in events if event["type"] == "command_result"]
-
-
-def confirm(page: Page, word: str) -> None:
-    page.get_by_test_id("kill-word").fill(word)
-    page.get_by_test_id("kill-confirm").click()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def resumed(page: Page, served: Served) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("resumed")
-def test_halt_takes_the_right_word_only_and_says_what_it_did(page: Page, served: Served) -> None:
+def test_halt_takes_the_right_word_only_and_says_that_there_is_nothing_to_cancel(page: Page, served: Served) -> None:
     open_console(page, served, has_token=True)
     assert served.token not in page.url  # moved to memory
     page.keyboard.press("Shift+K")

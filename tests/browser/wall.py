@@ -4,6 +4,7 @@ Every wait polls for a condition. Reading goes through the test hooks of the con
 """
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tests.serving import Served
 SOON_MS = 15_000  # generous: the machines are shared
 POLL_MS = 50
 MARKETS = 15  # of a trader in `sim`
+READY = re.compile("^(ready|trading_ready|acting)$")
 
 T = TypeVar("T")
 
@@ -46,16 +48,18 @@ COLLECT = """async ([testId, key]) => {
 }"""
 
 
-def open_console(page: Page, served: Served, query: str = "", *, has_token: bool = False) -> None:
+def open_console(
+    page: Page, served: Served, query: str = "", *, has_token: bool = False, markets: int = MARKETS
+) -> None:
     """Open the console as the trader's own line says, and wait until it is live."""
     page.goto(f"{served.url}/v3-trader{query}{f'#token={served.token}' if has_token else ''}")
-    expect_live(page)
+    expect_live(page, markets)
 
 
 def expect_live(page: Page, markets: int = MARKETS) -> None:
-    """The link is up, the trader ready and every market live."""
+    """The link is up, the trader ready (or beyond: it trades) and every market live."""
     expect_link(page, "live")
-    expect(page.get_by_test_id("state")).to_have_text("ready", timeout=SOON_MS)
+    expect(page.get_by_test_id("state")).to_have_text(READY, timeout=SOON_MS)
     expect(page.get_by_test_id("market-count")).to_have_text(f"{markets:,}", timeout=SOON_MS)
 
 
@@ -77,6 +81,12 @@ def rows(page: Page, test_id: str, key: str) -> dict[str, dict[str, str]]:
     """Every row of a list, in sight or not: its `data-*` and its `text`, by its `data-KEY`."""
     found: dict[str, dict[str, str]] = page.evaluate(COLLECT, [test_id, key])
     return found
+
+
+def confirm(page: Page, word: str) -> None:
+    """Type the word into the dialog that is open, and go."""
+    page.get_by_test_id("kill-word").fill(word)
+    page.get_by_test_id("kill-confirm").click()
 
 
 def actor(page: Page, name: str) -> Locator:

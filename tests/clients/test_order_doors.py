@@ -1,13 +1,15 @@
 """Every combination of environment, key, host, redirect and variable: not one order reaches a host that it should not.
 
 Orders are tried with the real settings, doors, clients and transports; only what would open a socket is replaced, and
-writes down where it would have gone.
+writes down where it would have gone. It answers each request with the next kind of redirect to where nothing may go.
 """
 
 import dataclasses
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +28,7 @@ from traderv3.config.endpoints import Endpoint, parse_endpoint
 from traderv3.config.environment import Environment
 from traderv3.config.problems import ConfigurationProblems
 from traderv3.config.settings import Settings, load
-from traderv3.domain.errors import ConnectivityError, EnvironmentMismatch
+from traderv3.domain.errors import ConnectivityError, EnvironmentMismatch, VenueRefused
 from traderv3.protocol.order_requests import GROUPS, ORDERS, Asking, cancel_all
 from traderv3.protocol.signing import Signer
 
@@ -47,34 +49,59 @@ ENABLED: Final = (None, "true", "false", "yes please")
 ARMED: Final = (None, LIVE_KEY, DEMO_KEY, "true", "")
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 
-Went = list[tuple[str, str]]  # method and host of whatever would have left
+WRITES: Final = (Asking("POST", ORDERS, b"{}"), Asking("DELETE", f"{ORDERS}/an-id"), cancel_all())
+
+
+Went = list[tuple[str, str]]  # method and host
+Answers = set[tuple[str, int]]  # method and status
+
+
+@dataclass
+class Wire:
+    """Stands under the checked transport. `went`: whatever would have left."""
+
+    went: Went = field(default_factory=list)
+    redirects: Iterator[int] = field(default_factory=lambda: cycle(REDIRECTS))
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        host = request.headers["host"].partition(":")[0]
+        self.went.append((request.method, host))
+        await trio.lowlevel.checkpoint()
+        elsewhere = "evil.com" if host in LIVE_HOSTS else "external-api.kalshi.com"
+        location = f"https://{elsewhere}/trade-api/v2{ORDERS}"
+        return httpx2.Response(next(self.redirects), headers={"Location": location})
 
 
 @pytest.fixture
-def went(monkeypatch: pytest.MonkeyPatch) -> Went:
-    """Stands under the checked transport: every answer is a redirect to another venue."""
-    found: Went = []
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """In place of every socket."""
+    made = Wire()
 
     async def send(_: object, request: httpx2.Request) -> httpx2.Response:
-        found.append((request.method, request.headers["host"].partition(":")[0]))
-        await trio.lowlevel.checkpoint()
-        elsewhere = "https://external-api.kalshi.com/trade-api/v2/portfolio/events/orders"
-        return httpx2.Response(REDIRECTS[len(found) % len(REDIRECTS)], headers={"Location": elsewhere})
+        return await made.send(request)
 
     context = make_tls_context()  # of no use here, and slow to make anew each time
     monkeypatch.setattr("traderv3.clients.rest.make_tls_context", lambda: context)
     monkeypatch.setattr("httpx2._transports.default.create_ssl_context", lambda **_: context)
     monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", send)
-    return found
+    return made
 
 
-def settings_of(directory: Path, environment: Environment, variables: Mapping[str, str]) -> Settings | None:
+@pytest.fixture
+def went(wire: Wire) -> Went:
+    """What would have left."""
+    return wire.went
+
+
+def settings_of(
+    directory: Path, environment: Environment, variables: Mapping[str, str], key: str = "KALSHI_PRIVATE_KEY_CONTENT"
+) -> Settings | None:
     """What these variables make of it; None if they are refused, as they then are before anything starts."""
     try:
         return load(
             environment=environment.value,
             overrides={},
-            process={"KALSHI_PRIVATE_KEY_CONTENT": PEM, **variables},
+            process={key: PEM, **variables} if key else {},
             directory=directory,
             check_key=lambda _: None,
         )
@@ -91,19 +118,27 @@ def door_to(settings: Settings, key_id: str) -> Door:
     return open_door(api, ws, signer, wall_us=wall_us, rng=random.Random(1))
 
 
-async def try_to_order(settings: Settings, key_id: str) -> None:
-    """Whatever way there is."""
+async def try_to_order(settings: Settings, key_id: str) -> list[tuple[str, int]]:
+    """Whatever way there is, and every verb; methods and statuses of what was answered."""
     door = door_to(settings, key_id)
+    answered: list[tuple[str, int]] = []
     try:
         orders = open_order_rest(door, settings)
     except EnvironmentMismatch:
         pass
     else:
-        await orders.ask(Asking("POST", ORDERS, b"{}"), is_urgent=True)
+        for write in WRITES:
+            status, _ = await orders.ask(write, is_urgent=True)
+            answered.append((write.method, status))
         await orders.aclose()
-    with pytest.raises(EnvironmentMismatch, match="only reads"):
-        await door.rest._http.post(f"{door.rest._origin}/trade-api/v2{ORDERS}", content=b"{}")
+    for method in ("POST", "DELETE"):
+        with pytest.raises(EnvironmentMismatch, match="only reads"):
+            await door.rest._http.request(method, f"{door.rest._origin}/trade-api/v2{ORDERS}", content=b"{}")
+    with pytest.raises(VenueRefused, match="never followed") as refused:
+        await door.rest.order("an-id")
+    answered.append(("GET", refused.value.status))
     await door.rest.aclose()
+    return answered
 
 
 def may_reach(environment: Environment, variables: Mapping[str, str], key_id: str) -> frozenset[str]:
@@ -126,36 +161,75 @@ def url(kind: str, host: str | None) -> dict[str, str]:
     return {f"KALSHI_{kind.upper()}_URL": f"{scheme}://{host}{path}"}
 
 
+def combinations() -> Iterator[dict[str, str]]:
+    """All variables with both URLs at one host; and the permitting ones with each pair of two hosts."""
+    keys = (DEMO_KEY, LIVE_KEY)
+    alike = itertools.product(zip(HOSTS, HOSTS, strict=True), ENABLED, ARMED, keys)
+    crossed = itertools.product(itertools.permutations(HOSTS, 2), (None, "true"), (None, LIVE_KEY), keys)
+    for (api, ws), enabled, armed, configured in itertools.chain(alike, crossed):
+        given = {"V3_ENABLE_TRADING": enabled, "V3_ARM_PRODUCTION": armed, "KALSHI_API_KEY_ID": configured}
+        known = {name: value for name, value in given.items() if value is not None}
+        yield {**known, **url("api", api), **url("ws", ws)}
+
+
+async def try_all(environment: Environment, variables: Mapping[str, str], settings: Settings, wire: Wire) -> Answers:
+    """With each key: what was answered. Asserts that nothing went where it should not."""
+    answers: Answers = set()
+    for used in (DEMO_KEY, LIVE_KEY):
+        wire.went.clear()
+        answered = await try_to_order(settings, used)
+        read, writes = wire.went[-1], wire.went[:-1]
+        assert {host for _, host in writes} <= may_reach(environment, variables, used), variables
+        assert read[0] == "GET", variables
+        assert read[1] in environment.policy.hosts, variables
+        assert [method for method, _ in wire.went] == [method for method, _ in answered], "a redirect was followed"
+        answers |= set(answered)
+    return answers
+
+
+def each_redirect(environment: Environment) -> Answers:
+    """What must have been answered for the test to be worth anything."""
+    methods = ("GET",) if environment is LOCAL else ("GET", "POST", "DELETE")
+    return set(itertools.product(methods, REDIRECTS))
+
+
 @pytest.mark.parametrize("environment", Environment)
 async def test_no_combination_lets_an_order_reach_the_wrong_host(
-    environment: Environment, went: Went, tmp_path: Path
+    environment: Environment, wire: Wire, tmp_path: Path
 ) -> None:
-    tried = reached = 0
-    for host, enabled, armed, configured, used in itertools.product(
-        HOSTS, ENABLED, ARMED, (DEMO_KEY, LIVE_KEY), (DEMO_KEY, LIVE_KEY)
-    ):
-        given = {
-            "V3_ENABLE_TRADING": enabled,
-            "V3_ARM_PRODUCTION": armed,
-            "KALSHI_API_KEY_ID": configured,
-            **url("api", host),
-            **url("ws", host),
-        }
-        variables = {name: value for name, value in given.items() if value is not None}
-        settings = settings_of(tmp_path, environment, variables)
-        if settings is None:
-            continue
-        tried += 1
-        went.clear()
-        await try_to_order(settings, used)
-        allowed = may_reach(environment, variables, used)
-        assert {host for _, host in went} <= allowed, variables
-        assert {method for method, _ in went} <= {"POST"}
-        assert len(went) <= 1, "a redirect was followed"
-        reached += len(went)
+    answers: Answers = set()
+    for variables in combinations():
+        if settings := settings_of(tmp_path, environment, variables):
+            answers |= await try_all(environment, variables, settings, wire)
 
-    assert tried
-    assert (reached > 0) is (environment is not LOCAL)
+    assert answers == each_redirect(environment)
+
+
+def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
+    known = {"KALSHI_PRIVATE_KEY_CONTENT": PEM, **variables}
+    path.write_text("".join(f'{name}="{value}"\n' for name, value in known.items()))
+
+
+@pytest.mark.parametrize("environment", Environment)
+async def test_nor_does_any_that_stands_in_a_file_while_all_the_other_files_permit_everything(
+    environment: Environment, wire: Wire, tmp_path: Path
+) -> None:
+    answers: Answers = set()
+    key_ids = {SIM: DEMO_KEY, PAPER: DEMO_KEY, LOCAL: LIVE_KEY, PRODUCTION: LIVE_KEY}
+    for other in Environment:
+        permitting = {"V3_ENABLE_TRADING": "true", "V3_ARM_PRODUCTION": LIVE_KEY, "KALSHI_API_KEY_ID": key_ids[other]}
+        host = min(other.policy.hosts)
+        write_env_file(tmp_path / other.env_file, {**permitting, **url("api", host), **url("ws", host)})
+    pairs = [(None, None), *zip(HOSTS, HOSTS, strict=True), *itertools.pairwise(HOSTS[1:])]
+    for (api, ws), enabled, armed in itertools.product(pairs, (None, "true", "false"), (None, LIVE_KEY, DEMO_KEY)):
+        given = {"V3_ENABLE_TRADING": enabled, "V3_ARM_PRODUCTION": armed, "KALSHI_API_KEY_ID": key_ids[environment]}
+        known = {name: value for name, value in given.items() if value is not None}
+        variables = {**known, **url("api", api), **url("ws", ws)}
+        write_env_file(tmp_path / environment.env_file, variables)
+        if settings := settings_of(tmp_path, environment, {}, key=""):
+            answers |= await try_all(environment, variables, settings, wire)
+
+    assert answers == each_redirect(environment)
 
 
 async def test_local_sends_no_order_whatever_is_set(went: Went, tmp_path: Path) -> None:
@@ -165,7 +239,7 @@ async def test_local_sends_no_order_whatever_is_set(went: Went, tmp_path: Path) 
     assert settings.may_trade  # in the process alone
     await try_to_order(settings, LIVE_KEY)
 
-    assert went == []
+    assert {method for method, _ in went} == {"GET"}
 
 
 # -- later bugs, or malice --------------------------------------------------------------------------------------------
