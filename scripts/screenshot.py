@@ -1,4 +1,5 @@
-"""Take the pictures of the console that the README shows, from a real trader in `sim` that has just lost its exchange once.
+"""Take the pictures of the console that the README shows, from a real trader that trades in `sim` and has just lost its
+exchange once.
 
 Run: .venv/bin/python scripts/screenshot.py            (docs/images/console-{dark,light,phone}.webp)
      .venv/bin/python scripts/screenshot.py URL FILE   (any console that is served, dark, on a desk; .webp or .png)
@@ -19,11 +20,13 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from tests.browser.conftest import ARGUMENTS, find_chromium  # noqa: E402
 from tests.browser.wall import SOON_MS, expect_live, open_console  # noqa: E402
+from tests.integration.desk import quoting  # noqa: E402
 from tests.serving import Served, serving  # noqa: E402
 
 TARGET = ROOT / "docs" / "images"
 SECONDS = 40  # for charts, histograms and the log to have something to show
 QUALITY = 80  # of 100: text stays sharp, and the three pictures together stay below 400 kB
+ORDERS_TAB = "2"  # the key; shown in the first picture
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 
@@ -53,7 +56,10 @@ def main() -> None:
             keep(page, Path(sys.argv[2]))
         else:
             TARGET.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as served:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                serving(Path(folder), *quoting(Path(folder)), V3_ENABLE_TRADING="true") as served,
+            ):
                 take_all(chromium, served)
         chromium.close()
 
@@ -69,6 +75,7 @@ def take_all(chromium: Browser, served: Served) -> None:
         expect(lost).not_to_have_count(0, timeout=SOON_MS)
         expect_live(page)
     page.wait_for_timeout(SECONDS * 1000)
+    pages[PICTURES[0].name].keyboard.press(ORDERS_TAB)
     for name, page in pages.items():
         keep(page, TARGET / name)
         print(f"{TARGET / name}: {(TARGET / name).stat().st_size / 1000:.0f} kB")

@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECORDINGS = REPOSITORY.parent / "shared" / "recordings"
-WALL_CLOCK = "wall clock"
-WALL_CLOCK_MARK = re.compile(r"\bmark\.(process|browser)\b")
+PROCESSES, BROWSERS = "real processes", "browsers"  # what lives on the wall clock
+MARKS = {BROWSERS: re.compile(r"\bmark\.browser\b"), PROCESSES: re.compile(r"\bmark\.process\b")}
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("soak", max_examples=5_000, deadline=None)
@@ -30,23 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         for item in items:
             is_real = "process" in item.keywords or "browser" in item.keywords
-            assert not is_real or group_of(item.nodeid) == WALL_CLOCK, item.nodeid
-        items.sort(key=lambda item: group_of(item.nodeid) != WALL_CLOCK)
+            assert not is_real or group_of(item.nodeid) in MARKS, item.nodeid
+        items.sort(key=lambda item: group_of(item.nodeid) not in MARKS)
 
 
 def group_of(nodeid: str) -> str:
-    """Which tests share a worker: all that live on the wall clock, one after another; the others file by file.
+    """Which tests share a worker: those with real processes and those with a browser, each one after another; the others
+    file by file.
 
-    One trader with its exchange, one browser, one PostgreSQL server at a time is what the first take for granted.
+    One trader with its exchange, one browser, one PostgreSQL server at a time is what the first two take for granted.
     """
     file = nodeid.partition("::")[0]
-    return WALL_CLOCK if "[postgres" in nodeid or is_on_the_wall_clock(file) else file
+    return PROCESSES if "[postgres" in nodeid else wall_clock_group(file) or file
 
 
 @functools.cache
-def is_on_the_wall_clock(file: str) -> bool:
-    """Whether a file has tests with real processes or browsers. Workers tell no more of a test than its name."""
-    return WALL_CLOCK_MARK.search((REPOSITORY / file).read_text()) is not None
+def wall_clock_group(file: str) -> str | None:
+    """By the marks in the file: workers tell no more of a test than its name."""
+    text = (REPOSITORY / file).read_text()
+    return next((group for group, mark in MARKS.items() if mark.search(text)), None)
 
 
 class GroupScheduling(LoadScopeScheduling):

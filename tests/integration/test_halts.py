@@ -62,6 +62,11 @@ async def trading(
             yield trader, member
 
 
+def hears_of_the_account(status: dict[str, Any]) -> bool:
+    """What happens before is found by a reading alone, which may take its time."""
+    return any(line["name"] == "account_connector" and line["link"] == "connected" for line in status["connections"])
+
+
 async def seconds_to_the_last_cancel(
     trader: RunningTrader, member: Member, halt: Callable[[], Awaitable[int | None]]
 ) -> float:
@@ -69,7 +74,7 @@ async def seconds_to_the_last_cancel(
 
     `halt` says from when on it counts, if not from its beginning.
     """
-    status = await trader.get("/v3/status")
+    status = await trader.until("it hears of the account", hears_of_the_account)
     await member.rest_orders(status["markets"][0], ORDERS)
     await trader.until("it knows of them", lambda status: status["risk"]["resting_orders"] >= ORDERS)
     before = await member.resting_ids()
