@@ -655,3 +655,17 @@ def test_an_id_is_used_once() -> None:
 
     with pytest.raises(AssertionError, match="was used before"):
         desk.portfolio.intend(DRAFT, KEY, NOW_US)
+
+
+def test_after_a_clock_set_back_nothing_that_is_open_happened_later() -> None:
+    """Seed 302: orders that were dated in the time to come were younger than every reading, so that none was found absent."""
+    desk = Desk()
+    desk.rest()
+    desk.portfolio.change(KEY, Price(5100), Qty(50), NOW_US)
+    desk.portfolio.lose_one(KEY, "no answer", NOW_US)
+    back_us = NOW_US - seconds(600)
+    desk.portfolio.redate(back_us)
+
+    assert (desk.order.created_us, desk.order.since_us) == (back_us, back_us)
+    assert desk.order.doubt is not None
+    assert desk.order.doubt.since_us == back_us
