@@ -44,10 +44,23 @@ def main() -> int:
         return run
 
     def books() -> float:
-        session = BookSession("bench", {ticker: Book(ticker) for ticker in tickers()}, FeedCounters())
-        session.commands(at_us=0, now_s=0.0)
-        session.receive(head, at_us=0, now_s=0.0)
+        session = _begun(head)
         took = timed(lambda: _receive(session, batches))()
+        assert session.last_seq == count - 1
+        return took
+
+    def alone() -> float:
+        """Each message a batch of its own, as in a quiet minute, but with warm caches."""
+        session, reader = _begun(head), FrameReader()
+        alike = [framed(message) for message in deltas]
+
+        def take_each() -> None:
+            for frame in alike:
+                messages_of_it, _ = reader.receive(frame)
+                session.receive(messages_of_it, at_us=0, now_s=0.0)
+                frames_item(messages_of_it, at_us=1, conn=1, is_inbound=True, is_json=True)
+
+        took = timed(take_each)()
         assert session.last_seq == count - 1
         return took
 
@@ -59,11 +72,20 @@ def main() -> int:
         "lines for the journal": timed(
             lambda: [frames_item(batch, at_us=1, conn=1, is_inbound=True, is_json=True) for batch in batches]
         ),
+        "split to journal line, each message by itself": alone,
     }
     report = Report("feed_stages", args)
     for name, took in in_turns(stages, rounds=args.rounds).items():
         report.figure(f"stage: {name}", spread(took), "us a message")
     return report.finish()
+
+
+def _begun(head: Sequence[bytes]) -> BookSession:
+    """A session that has taken its snapshots."""
+    session = BookSession("bench", {ticker: Book(ticker) for ticker in tickers()}, FeedCounters())
+    session.commands(at_us=0, now_s=0.0)
+    session.receive(head, at_us=0, now_s=0.0)
+    return session
 
 
 def _split(chunks: Sequence[bytes]) -> list[list[bytes]]:

@@ -263,7 +263,7 @@ async def test_an_answer_does_not_tell_a_right_token_from_a_wrong_one_without_th
 
 
 async def test_guesses_by_post_and_by_socket_stand_in_one_line(served: Served) -> None:
-    guesses = 4
+    guesses = 2
     began = trio.current_time()
 
     async def by_post() -> None:
