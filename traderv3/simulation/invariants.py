@@ -48,7 +48,8 @@ UNTOLD_S: Final = {
     "trading is halted, and orders rest": 15.0,
     "the account differs": 45.0,
 }
-DIFFERS_FROZEN_S: Final = 100.0  # a frozen connector of the account is found by its heartbeat
+# A frozen connector of the account is found by its heartbeat; until then nobody knows what it does not hear.
+FROZEN_S: Final = {"the account has no connection": 100.0, "the account differs": 100.0}
 # A silent socket is dead after 30 s; its connector may have been frozen just then, and is found after 60 s.
 LAG_S: Final = 40.0
 LAG_FROZEN_S: Final = 100.0
@@ -88,10 +89,7 @@ class Invariants:
         self._lost_since: float | None = None
         kinds = {fault.kind for fault in plan.faults}
         self._lag_s = LAG_S if kinds.isdisjoint(("freeze", "other freezes")) else LAG_FROZEN_S
-        self._untold_s = {
-            **UNTOLD_S,
-            **({"the account differs": DIFFERS_FROZEN_S} if "trader freezes" in kinds else {}),
-        }
+        self._untold_s = UNTOLD_S | (FROZEN_S if "trader freezes" in kinds else {})
         self._venue = venue
         self._disk = disk
         self._actors = actors
