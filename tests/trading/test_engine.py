@@ -213,6 +213,24 @@ async def test_a_withdrawal_before_the_order_is_known_to_rest_is_remembered(auto
     assert house.cancels == ["o-1"]
 
 
+async def test_a_side_that_is_being_cleared_is_not_quoted_before_it_is_clear(autojump_clock: MockClock) -> None:
+    """Two of the kill matrix's worlds: a new ask was at the venue before the cancel of the old one."""
+    house = House()
+    house.calibrate()
+    quoting(house, draft(price=4500))
+    house.rest(house.creates[0])
+    quoting(house, Withdrawal(client_order_id="o-1"))
+    quoting(house, draft(price=4400), draft(price=5600, is_bid=False))
+    before = [create.order.wanted.price for create in house.creates]
+    cancel = house.port.requests[-2]
+    assert isinstance(cancel, Cancel)
+    house.answer(cancel, Accepted(cancel.order_id, Qty(0), Qty(0), house.wall_us(), Qty(100)))
+    quoting(house, draft(price=4400))
+
+    assert before == [4500, 5600]
+    assert [create.order.wanted.price for create in house.creates] == [4500, 5600, 4400]
+
+
 async def test_a_cancel_that_came_to_nothing_is_asked_again_ever_more_slowly(autojump_clock: MockClock) -> None:
     house = House()
     house.calibrate()
@@ -333,7 +351,7 @@ async def test_all_that_is_open_is_withdrawn_at_a_persons_word_and_the_strategy_
     house.rest(house.creates[0])
     left = house.engine.withdraw_all("a person cancels all")
     first = left()
-    quoting(house, draft(price=4300))
+    quoting(house, draft(price=5700, is_bid=False))
     house.rest(house.creates[1])
     house.rest(house.creates[2])
     cancels = [request for request in house.port.requests if isinstance(request, Cancel)]

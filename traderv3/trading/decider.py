@@ -157,7 +157,7 @@ class Decider:
 
     def _create(self, draft: Draft, at_us: int) -> Create | None:
         assert draft.strategy == self._strategy.name
-        if self._refusals.rests(draft.ticker, at_us):
+        if self._refusals.rests(draft.ticker, at_us) or self._is_being_cleared(draft):
             return None
         verdict = assess(draft, self.risk_facts(at_us), self._limits)
         if not isinstance(verdict, Approved):
@@ -167,6 +167,13 @@ class Decider:
         self._portfolio.intend(draft, key, at_us)
         self._day.note_order(draft.ticker, draft.strategy, at_us)
         return Create(key, verdict)
+
+    def _is_being_cleared(self, draft: Draft) -> bool:
+        """What was withdrawn on that side may yet fill: the strategy is asked again once it is over."""
+        return any(
+            (order.ticker, order.is_bid) == (draft.ticker, draft.is_bid) and not self._caretaker.is_wanted(order)
+            for order in self._portfolio.open.values()
+        )
 
     def _change(self, change: Change, at_us: int) -> Amend | Decrease | None:
         """An order that is not at rest, or not wanted, is left alone: the strategy sees it again when it is."""
