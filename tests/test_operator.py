@@ -17,11 +17,13 @@ from traderv3.config.environment import Environment
 from traderv3.config.problems import ConfigurationProblems
 from traderv3.config.whereabouts import FolderTaken, Whereabouts, find_trader, hold_folder, write_console
 from traderv3.console import verbs
+from traderv3.core.lifeline import Lifeline
 from traderv3.domain.permission import Mode
+from traderv3.domain.risk_limits import DEFAULT_LIMITS
 from traderv3.operator import command as operator_command
 from traderv3.operator.api import CommandDenied, NoAnswer, TraderApi
 from traderv3.operator.text import order_lines, position_lines, status_block
-from traderv3.trading import day_book
+from traderv3.trading.day_book import DayBook
 from traderv3.trading.kill_switch import KILL_FILE
 from traderv3.trading.latch import TradingLatch
 
@@ -537,6 +539,9 @@ def test_an_answer_that_is_no_yes_is_a_no(fake: Fake, tmp_path: Path) -> None:
 
 async def test_latch_and_day_book_are_their_owners_alone(tmp_path: Path) -> None:
     await TradingLatch(tmp_path / "trading.json", wall_us=lambda: 0).set(Mode.HALTED, by="x", reason="y")
-    day_book._write(tmp_path / "day.json", b"{}")
+    day, lifeline = DayBook(tmp_path / "day.json", DEFAULT_LIMITS.day, wall_us=lambda: 0), Lifeline()
+    day.note_order("KX-A", "s", 0)
+    lifeline.stopping.set()
+    await day.run(lifeline)
 
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("trading.json", "day.json")] == [0o600, 0o600]

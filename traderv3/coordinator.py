@@ -112,9 +112,9 @@ class Trader:
         self.archive = None if replay else self._make_archive(record_to)
         tape = outside.overhear(self.archive.journal if self.archive else NO_TAPE)
         self.watchdog = outside.watchdog()
-        latch_at = settings.data_dir / settings.environment / LATCH_FILE
+        latch_at = settings.folder / LATCH_FILE
         self.latch = TradingLatch(None if replay else latch_at, wall_us=wall_us, blocking=outside.storage.blocking())
-        self._kill_file = latch_at.with_name(KILL_FILE)
+        self._kill_file = settings.folder / KILL_FILE
         self._trading = TradingSide(settings, self.latch, is_replay=replay is not None)
         self.pilot = Pilot(
             self.feed,

@@ -92,7 +92,7 @@ class ExecutionRoom:
         self._wall_us = wall_us
         self._order_rest: OrderRest | None = None
         self._began_us = wall_us()
-        folder = settings.data_dir / settings.environment
+        folder = settings.folder
         self.inbox: Inbox[EngineItem | MarketLifecycle] = Inbox()
         self.portfolio = Portfolio(tell=tell, fees=self._fees, ahead=self._queue_ahead)
         is_shadow = settings.environment.policy.orders is Orders.SHADOW
@@ -239,10 +239,6 @@ class ExecutionRoom:
         if stand.mode is Mode.ACTIVE:
             self.day.lift(self._wall_us())
         self.inbox.wake()
-
-    def withdraw_all(self, why: str) -> Callable[[], int]:
-        """Cancel every order of ours that is open now; returns what tells how many of them still are."""
-        return self.engine.withdraw_all(why)
 
     def on_market_fact(self, fact: MarketFact) -> None:
         """Something that the market's channels told."""

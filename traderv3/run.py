@@ -58,7 +58,7 @@ def run_trader(settings: Settings, *, record_to: Path | None = None, for_s: floa
         how = "stop what uses it, or choose another with --port (0: any free one)"
         return _refuse(f"cannot listen on {settings.host} port {settings.port}: {exc.strerror}; {how}")
     token = settings.control_token.reveal() if settings.control_token else secrets.token_urlsafe(24)
-    folder = settings.data_dir / settings.environment
+    folder = settings.folder
     os.umask(0o077)  # orders, fills and what was said are the owner's alone
     keep_early_signals()
     try:

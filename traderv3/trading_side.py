@@ -58,7 +58,7 @@ class TradingSide:
 
     def withdraw_all(self, why: str) -> Callable[[], int] | None:
         """Cancel every order of ours that is open now; returns what tells how many of them still are."""
-        return self.room.withdraw_all(why) if self.room is not None else None
+        return self.room.engine.withdraw_all(why) if self.room is not None else None
 
     def on_market_fact(self, fact: MarketFact) -> None:
         """Something that the market's channels told."""

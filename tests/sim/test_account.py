@@ -71,7 +71,7 @@ class Scene:
         self.latch = SimpleNamespace(stand=SimpleNamespace(mode=Mode.ACTIVE))
         trader = SimpleNamespace(
             execution=self.room,
-            settings=SimpleNamespace(data_dir=folder, environment="sim"),
+            settings=SimpleNamespace(folder=folder / "sim"),
             latch=self.latch,
             wall_us=lambda: 0,
         )

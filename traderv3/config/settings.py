@@ -67,6 +67,11 @@ class Settings:
     warnings: tuple[Problem, ...] = ()
 
     @property
+    def folder(self) -> Path:
+        """Where this environment's token, latch, kill file, intent log and day book lie (`Whereabouts.folder` is the same)."""
+        return self.data_dir / self.environment
+
+    @property
     def is_own_exchange(self) -> bool:
         """Whether the trader starts the embedded exchange itself (`sim` without URLs)."""
         return self.api is None

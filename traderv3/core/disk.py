@@ -19,12 +19,13 @@ class Blocking(Protocol):
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in place of what the file holds. Raises `OSError`."""
+    """Put `data` in place of what the file holds; its folder is made if need be. Raises `OSError`."""
     os.close(open_replaced(path, data))
 
 
 def open_replaced(path: Path, data: bytes) -> int:
     """As `replace_file`; the descriptor of the new file, at its end, for whoever goes on writing. Raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -45,7 +45,7 @@ class AccountWitness:
         self._trader = trader
         self._room = trader.execution
         self._risk = venture.risk
-        self._intents = trader.settings.data_dir / trader.settings.environment / INTENT_FILE
+        self._intents = trader.settings.folder / INTENT_FILE
         self._report = report
         self._exchange: Exchange | None = None
         self._user_id = ""

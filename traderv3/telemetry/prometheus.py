@@ -92,8 +92,8 @@ def _trading_metrics(trading: TradingReport) -> Iterator[Metric]:
     for line in trading.positions or ():
         held.add_metric([line.ticker], line.position / 100)
     yield held
-    is_trusted = float(trading.stage in ("clean", "acting"))
-    yield _gauge("traderv3_account_agreed", "1 while the account is heard and agrees with the venue's", is_trusted)
+    is_agreed = float(trading.is_read and trading.stale_reason is None)
+    yield _gauge("traderv3_account_agreed", "1 while the account is heard and agrees with the venue's", is_agreed)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -244,7 +244,7 @@ class DayBook:
         self._is_dirty = False
         path, content = self._path, msgspec.json.encode(self._kept)
         try:
-            await self._blocking(lambda: _write(path, content))
+            await self._blocking(lambda: replace_file(path, content))
         except OSError as exc:
             self._is_dirty = True
             self.trouble = f"the day book cannot be kept ({exc.strerror or exc}): after a restart the day begins anew"
@@ -267,9 +267,3 @@ class DayBook:
         else:
             today = kept
         return today
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Blocks. The old file or the new one is there at any moment. Raises `OSError`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content)

@@ -104,5 +104,4 @@ class TradingLatch:
         """Blocks, in a worker thread. The old file or the new one is there at any moment. Raises `OSError`."""
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(self._path, msgspec.json.encode(stand))

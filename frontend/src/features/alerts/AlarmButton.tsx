@@ -1,4 +1,5 @@
 import { type ReactNode, useId, useRef } from "react";
+import { CloseForm } from "../../ui/CloseForm";
 import { APART_MS } from "./pace";
 import { useAlarms } from "./useAlarms";
 import { KINDS, type Kind, WAYS, wishFor } from "./wishes";
@@ -72,11 +73,7 @@ export function AlarmButton(): ReactNode {
         <p className="problem" role="alert" data-testid="alarm-problem">
           {problem}
         </p>
-        <form method="dialog">
-          <button type="submit" className="button">
-            close
-          </button>
-        </form>
+        <CloseForm />
       </dialog>
     </>
   );

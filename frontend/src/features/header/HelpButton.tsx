@@ -1,4 +1,5 @@
 import { type ReactNode, useRef } from "react";
+import { CloseForm } from "../../ui/CloseForm";
 import { useHotkey } from "../../ui/hotkey";
 import { KEYS, keyName } from "../../ui/keys";
 
@@ -26,11 +27,7 @@ export function HelpButton(): ReactNode {
             </div>
           ))}
         </dl>
-        <form method="dialog">
-          <button type="submit" className="button">
-            close
-          </button>
-        </form>
+        <CloseForm />
       </dialog>
     </>
   );
